@@ -1,0 +1,2 @@
+//! A BERT encoder with a token-classification head over packed batches.
+#![forbid(unsafe_code)]

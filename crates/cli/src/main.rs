@@ -1,0 +1,4 @@
+//! The `nervio` command.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! CoNLL files, seqeval and conlleval scores, confusion and error listings.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! Portable SIMD for nervio: one vector trait, one token per instruction set.

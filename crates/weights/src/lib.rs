@@ -1,0 +1,1 @@
+//! Memory-mapped safetensors checkpoints: one file or shards, validated before use.

@@ -1,0 +1,2 @@
+//! Helpers shared by the whole-program tests.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Making, converting and quantising checkpoints.
+#![forbid(unsafe_code)]

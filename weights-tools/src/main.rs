@@ -1,0 +1,4 @@
+//! The `nervio-weights` command.
+#![forbid(unsafe_code)]
+
+fn main() {}
