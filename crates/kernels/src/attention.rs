@@ -1,0 +1,352 @@
+//! Scaled dot-product attention (Vaswani et al., arXiv 1706.03762, section 3.2.1) over a packed
+//! batch: sequences lie one after another, nothing is padded and no mask exists.
+//!
+//! Each head of each sequence is two products with a softmax between them, and both products are
+//! the matmul of this crate. Keys and values are packed once a head; queries go through in blocks,
+//! so that a block of scores stays in the L2 cache.
+
+use nervio_simd::{Isa, Kernel, MatMut, Simd};
+use rayon::join;
+
+use crate::aligned::Aligned;
+use crate::matmul::{
+    Epilogue, Panels, Product, ROWS, multiply_block, pack_columns, pack_keys, pack_left,
+};
+use crate::parallel::Block;
+use crate::softmax::{softmax_reference, softmax_row};
+use crate::workspace::{LeafBuffers, LeafPool, Workspace};
+
+/// Queries at a time: with 512 keys, 192 KB of scores.
+const QUERIES: usize = 96;
+
+/// Multiply-adds below which a second thread costs more than it saves.
+const GRAIN: usize = 1 << 18;
+
+/// The sizes of an attention layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// Number of heads.
+    pub heads: usize,
+    /// Length of a query, key or value: `hidden / heads`.
+    pub head_dim: usize,
+}
+
+impl AttentionShape {
+    fn hidden(self) -> usize {
+        self.heads * self.head_dim
+    }
+
+    fn scale(self) -> f32 {
+        1.0 / (self.head_dim as f32).sqrt()
+    }
+}
+
+/// `out = concat over heads of softmax(Q Kᵀ / √head_dim) V`, sequence by sequence.
+///
+/// `qkv` is `[tokens, 3 hidden]`: query, key and value of a token side by side. `ends` holds the
+/// end of each sequence, counted in tokens from the start of the batch. `out` is `[tokens, hidden]`.
+///
+/// # Panics
+///
+/// When the lengths disagree or the ends decrease.
+pub fn attention(
+    isa: Isa,
+    workspace: &mut Workspace,
+    shape: AttentionShape,
+    qkv: &[f32],
+    ends: &[usize],
+    out: &mut [f32],
+) {
+    let tokens = ends.last().copied().unwrap_or(0);
+    assert_eq!(
+        qkv.len(),
+        tokens * 3 * shape.hidden(),
+        "attention: query, key, value of each token"
+    );
+    assert_eq!(out.len(), tokens * shape.hidden(), "attention: a result for each token");
+    let job = Job { isa, shape, qkv, leaves: &workspace.leaves };
+    job.divide(Part {
+        ends,
+        first_token: 0,
+        heads: 0..shape.heads,
+        out: MatMut::new(out, shape.hidden()),
+    });
+}
+
+/// What all parts of one call share.
+struct Job<'a> {
+    isa: Isa,
+    shape: AttentionShape,
+    qkv: &'a [f32],
+    leaves: &'a LeafPool,
+}
+
+/// Some heads of some sequences.
+struct Part<'a> {
+    ends: &'a [usize],
+    first_token: usize,
+    heads: std::ops::Range<usize>,
+    /// `[tokens of the sequences, heads * head_dim]`
+    out: MatMut<'a>,
+}
+
+impl Job<'_> {
+    /// Cuts between sequences, then between heads, until a part is too small to share.
+    fn divide(&self, part: Part<'_>) {
+        let Part { ends, first_token, heads, out } = part;
+        let tokens = out.rows();
+        let longest = ends.iter().scan(first_token, |start, end| {
+            let len = end - *start;
+            *start = *end;
+            Some(len)
+        });
+        let cost = tokens * longest.max().unwrap_or(0) * out.columns() * 2;
+        if cost < 2 * GRAIN || rayon::current_num_threads() == 1 {
+            return self.run(Part { ends, first_token, heads, out });
+        }
+        if ends.len() > 1 {
+            let middle = first_token + tokens / 2;
+            let cut = ends.partition_point(|end| *end <= middle).clamp(1, ends.len() - 1);
+            let (head, tail) = ends.split_at(cut);
+            let split = head[cut - 1];
+            let (top, bottom) = out.split_rows(split - first_token);
+            let first = Part { ends: head, first_token, heads: heads.clone(), out: top };
+            let second = Part { ends: tail, first_token: split, heads, out: bottom };
+            join(|| self.divide(first), || self.divide(second));
+        } else if heads.len() > 1 {
+            let middle = heads.start + heads.len() / 2;
+            let (left, right) = out.split_columns((middle - heads.start) * self.shape.head_dim);
+            let first = Part { ends, first_token, heads: heads.start..middle, out: left };
+            let second = Part { ends, first_token, heads: middle..heads.end, out: right };
+            join(|| self.divide(first), || self.divide(second));
+        } else {
+            self.run(Part { ends, first_token, heads, out });
+        }
+    }
+
+    fn run(&self, part: Part<'_>) {
+        let Part { ends, first_token, heads, mut out } = part;
+        self.leaves.with(|buffers| {
+            let mut start = first_token;
+            for end in ends {
+                for (index, head) in heads.clone().enumerate() {
+                    let columns = index * self.shape.head_dim..(index + 1) * self.shape.head_dim;
+                    let out = out.block(start - first_token..end - first_token, columns);
+                    self.head(start, head, out, buffers);
+                }
+                start = *end;
+            }
+        });
+    }
+
+    /// One head of the sequence whose first token is `start`; `out` is `[tokens, head_dim]`.
+    fn head(&self, start: usize, head: usize, mut out: MatMut<'_>, buffers: &mut LeafBuffers) {
+        let (tokens, dim) = (out.rows(), self.shape.head_dim);
+        if tokens == 0 || dim == 0 {
+            return;
+        }
+        let width = self.isa.panel_width();
+        let LeafBuffers { widened, keys, values, left, scores } = buffers;
+        let part = |which: usize| Rows::of(self.qkv, self.shape, which, start, head, tokens);
+        let (query, key, value) = (part(0), part(1), part(2));
+        let keys = keys.first(tokens.next_multiple_of(width) * dim);
+        pack_keys(keys, key.elements, dim, key.stride, width);
+        let values = values.first(tokens * dim.next_multiple_of(width));
+        pack_columns(values, value.elements, dim, value.stride, tokens, width);
+        let mut first = 0;
+        while first < tokens {
+            let rows = QUERIES.min(tokens - first);
+            let padded = rows.next_multiple_of(ROWS);
+            let queries = left.first(padded * dim);
+            pack_left(
+                queries,
+                &query.elements[first * query.stride..][..query.len_of(rows)],
+                dim,
+                query.stride,
+            );
+            let scores = scores.first(rows * tokens);
+            self.multiply(queries, keys, dim, MatMut::new(scores, tokens), widened);
+            self.isa.run(SoftmaxRows { scores, columns: tokens, scale: self.shape.scale() });
+            let weights = left.first(padded * tokens);
+            pack_left(weights, scores, tokens, tokens);
+            self.multiply(weights, values, tokens, out.block(first..first + rows, 0..dim), widened);
+            first += rows;
+        }
+    }
+
+    /// `out = left · right` of packed operands with sums of length `depth`.
+    fn multiply(
+        &self,
+        left: &[f32],
+        right: &[f32],
+        depth: usize,
+        out: MatMut<'_>,
+        widened: &mut Aligned<f32>,
+    ) {
+        let columns = out.columns();
+        let product = Product {
+            left,
+            panels: Panels::F32(right),
+            epilogue: &Epilogue::None,
+            first_row: 0,
+            depth,
+            columns,
+        };
+        multiply_block(self.isa, &product, Block { out, row: 0, column: 0 }, widened);
+    }
+}
+
+/// The queries, keys or values of one head of one sequence inside `qkv`.
+struct Rows<'a> {
+    elements: &'a [f32],
+    stride: usize,
+    head_dim: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn of(
+        qkv: &'a [f32],
+        shape: AttentionShape,
+        which: usize,
+        start: usize,
+        head: usize,
+        tokens: usize,
+    ) -> Self {
+        let stride = 3 * shape.hidden();
+        let first = start * stride + which * shape.hidden() + head * shape.head_dim;
+        let rows = Self { elements: &qkv[first..], stride, head_dim: shape.head_dim };
+        Self { elements: &rows.elements[..rows.len_of(tokens)], ..rows }
+    }
+
+    /// Elements from the first of a row to the last of the row `rows` later.
+    fn len_of(&self, rows: usize) -> usize {
+        (rows - 1) * self.stride + self.head_dim
+    }
+}
+
+struct SoftmaxRows<'a> {
+    scores: &'a mut [f32],
+    columns: usize,
+    scale: f32,
+}
+
+impl Kernel for SoftmaxRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for row in self.scores.chunks_exact_mut(self.columns) {
+            softmax_row(s, row, self.scale);
+        }
+    }
+}
+
+/// The probabilities of one head of one sequence by plain loops, `[tokens, tokens]`: what a reader
+/// may trace, and the first half of the scalar reference.
+#[must_use]
+pub fn attention_probabilities(
+    shape: AttentionShape,
+    qkv: &[f32],
+    start: usize,
+    tokens: usize,
+    head: usize,
+) -> Vec<f32> {
+    if tokens == 0 {
+        return Vec::new();
+    }
+    let part = |which| Rows::of(qkv, shape, which, start, head, tokens);
+    let (query, key) = (part(0), part(1));
+    let mut probabilities = Vec::with_capacity(tokens * tokens);
+    for q in query.elements.chunks(query.stride) {
+        let mut row: Vec<f32> = key
+            .elements
+            .chunks(key.stride)
+            .map(|k| {
+                let pairs = q.iter().zip(k).take(shape.head_dim);
+                pairs.map(|(q, k)| f64::from(*q) * f64::from(*k)).sum::<f64>() as f32
+            })
+            .collect();
+        softmax_reference(&mut row, shape.scale());
+        probabilities.append(&mut row);
+    }
+    probabilities
+}
+
+/// The scalar reference of [`attention`].
+pub fn attention_reference(shape: AttentionShape, qkv: &[f32], ends: &[usize], out: &mut [f32]) {
+    let mut start = 0;
+    for end in ends {
+        let tokens = end - start;
+        for head in 0..shape.heads {
+            let probabilities = attention_probabilities(shape, qkv, start, tokens, head);
+            for (token, row) in probabilities.chunks(tokens.max(1)).enumerate() {
+                let value = Rows::of(qkv, shape, 2, start, head, tokens);
+                for d in 0..shape.head_dim {
+                    let weighted = row.iter().zip(value.elements.chunks(value.stride));
+                    let sum: f64 = weighted.map(|(p, v)| f64::from(*p) * f64::from(v[d])).sum();
+                    let at = (start + token) * shape.hidden() + head * shape.head_dim + d;
+                    out[at] = sum as f32;
+                }
+            }
+        }
+        start = *end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(len: usize, step: f32) -> Vec<f32> {
+        (0..len).map(|i| (i as f32 * step).sin() * 2.0).collect()
+    }
+
+    #[test]
+    fn agrees_with_the_reference_for_odd_shapes() {
+        for isa in Isa::supported() {
+            let mut workspace = Workspace::new();
+            for (heads, head_dim) in [(1, 1), (3, 5), (12, 26), (2, 64), (4, 12)] {
+                let shape = AttentionShape { heads, head_dim };
+                let ends = [1, 1, 8, 8 + 97, 8 + 97 + 200];
+                let tokens = 8 + 97 + 200;
+                let qkv = wave(tokens * 3 * shape.hidden(), 0.618);
+                let mut fast = vec![f32::NAN; tokens * shape.hidden()];
+                let mut slow = vec![0.0; fast.len()];
+                attention(isa, &mut workspace, shape, &qkv, &ends, &mut fast);
+                attention_reference(shape, &qkv, &ends, &mut slow);
+                for (i, (a, b)) in fast.iter().zip(&slow).enumerate() {
+                    assert!((a - b).abs() < 2e-5, "{isa} {shape:?} at {i}: {a} and {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_sequence_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
+        let shape = AttentionShape { heads: 4, head_dim: 32 };
+        let lengths = [40, 1, 300, 17, 128];
+        let ends: Vec<usize> = lengths
+            .iter()
+            .scan(0, |sum, len| {
+                *sum += len;
+                Some(*sum)
+            })
+            .collect();
+        let qkv = wave(ends[4] * 3 * 128, 0.37);
+        let run = |threads: usize, qkv: &[f32], ends: &[usize]| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut out = vec![0.0; qkv.len() / 3];
+            let isa = Isa::best();
+            pool.install(|| attention(isa, &mut Workspace::new(), shape, qkv, ends, &mut out));
+            out
+        };
+        let whole = run(1, &qkv, &ends);
+        for threads in [2, 4] {
+            assert_eq!(run(threads, &qkv, &ends), whole, "{threads} threads");
+        }
+        for (end, len) in ends.iter().zip(lengths) {
+            let start = end - len;
+            let alone = run(2, &qkv[start * 384..end * 384], &[len]);
+            assert_eq!(alone, whole[start * 128..end * 128], "the sequence at {start}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Layer normalisation (Ba, Kiros and Hinton, arXiv 1607.06450).
+
+use nervio_simd::{Isa, Kernel, MatMut, Simd};
+
+use crate::parallel::{Cut, for_each_block};
+
+/// Passes over an element, for the decision whether threads pay.
+const COST: usize = 8;
+
+/// `x = (x - mean(x)) / √(var(x) + eps) * weight + bias` for each row of `x` `[rows, hidden]`.
+///
+/// Two passes: the variance is of the differences from the mean, which loses no digits to
+/// cancellation. `weight` and `bias` are `[hidden]`.
+///
+/// # Panics
+///
+/// When the lengths disagree.
+pub fn layer_norm(isa: Isa, x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
+    let hidden = weight.len();
+    assert_eq!(hidden, bias.len(), "layer norm: as many biases as weights");
+    let cut = Cut { row_step: 1, column_step: hidden.max(1), rows_first_above: 0, cost: COST };
+    for_each_block(MatMut::new(x, hidden), &cut, &|block| {
+        isa.run(Rows { rows: block.out, weight, bias, eps });
+    });
+}
+
+struct Rows<'a> {
+    rows: MatMut<'a>,
+    weight: &'a [f32],
+    bias: &'a [f32],
+    eps: f32,
+}
+
+impl Kernel for Rows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        for row in 0..self.rows.rows() {
+            normalise(s, self.rows.row(row), self.weight, self.bias, self.eps);
+        }
+    }
+}
+
+#[inline(always)]
+fn normalise<S: Simd>(s: S, row: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
+    let whole = row.len() / S::LANES * S::LANES;
+    let inverse_len = 1.0 / row.len() as f32;
+    let mut sums = s.splat(0.0);
+    for chunk in row[..whole].chunks_exact(S::LANES) {
+        sums = s.add(sums, s.load(chunk));
+    }
+    let mean = (s.reduce_add(sums) + row[whole..].iter().sum::<f32>()) * inverse_len;
+    let means = s.splat(mean);
+    let mut squares = s.splat(0.0);
+    for chunk in row[..whole].chunks_exact(S::LANES) {
+        let difference = s.sub(s.load(chunk), means);
+        squares = s.mul_add(difference, difference, squares);
+    }
+    let rest: f32 = row[whole..].iter().map(|x| (x - mean) * (x - mean)).sum();
+    let variance = (s.reduce_add(squares) + rest) * inverse_len;
+    let scale = s.splat(1.0 / (variance + eps).sqrt());
+    let parameters = weight.chunks(S::LANES).zip(bias.chunks(S::LANES));
+    for (chunk, (weight, bias)) in row.chunks_mut(S::LANES).zip(parameters) {
+        let normal = s.mul(s.sub(s.load_partial(chunk), means), scale);
+        let y = s.mul_add(normal, s.load_partial(weight), s.load_partial(bias));
+        s.store_partial(y, chunk);
+    }
+}
+
+/// The scalar reference of [`layer_norm`], in double precision.
+pub fn layer_norm_reference(x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
+    for row in x.chunks_mut(weight.len()) {
+        let len = row.len() as f64;
+        let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / len;
+        let variance = row.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / len;
+        let scale = 1.0 / (variance + f64::from(eps)).sqrt();
+        for ((x, weight), bias) in row.iter_mut().zip(weight).zip(bias) {
+            let normal = (f64::from(*x) - mean) * scale;
+            *x = (normal * f64::from(*weight) + f64::from(*bias)) as f32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agrees_with_the_reference_at_every_width() {
+        for isa in Isa::supported() {
+            for hidden in (1..40).chain([312, 768]) {
+                let value = |i: usize| ((i * 2_654_435) % 1000) as f32 * 0.004 - 1.7;
+                let x: Vec<f32> = (0..5 * hidden).map(|i| value(i) + 20.0).collect();
+                let weight: Vec<f32> = (0..hidden).map(|i| 1.0 + 0.1 * value(i + 3)).collect();
+                let bias: Vec<f32> = (0..hidden).map(|i| 0.1 * value(i + 7)).collect();
+                let (mut fast, mut slow) = (x.clone(), x);
+                layer_norm(isa, &mut fast, &weight, &bias, 1e-12);
+                layer_norm_reference(&mut slow, &weight, &bias, 1e-12);
+                for (a, b) in fast.iter().zip(&slow) {
+                    assert!((a - b).abs() < 2e-5, "{isa} hidden {hidden}: {a} and {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_constant_row_becomes_the_bias() {
+        for isa in Isa::supported() {
+            let mut x = vec![3.0; 20];
+            layer_norm(isa, &mut x, &[2.0; 20], &[0.5; 20], 1e-12);
+            assert_eq!(x, vec![0.5; 20]);
+        }
+    }
+}

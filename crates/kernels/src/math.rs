@@ -1,0 +1,198 @@
+//! exp, the normal tail and tanh on vectors, by polynomials with stated errors.
+//!
+//! The coefficients are printed by `weights-tools/python/fit_polynomials.py`. A NaN goes through
+//! every function as NaN.
+
+use nervio_simd::Simd;
+
+/// `c[0] x^n + c[1] x^(n-1) + … + c[n]` by Horner's rule.
+#[inline(always)]
+fn polynomial<S: Simd, const N: usize>(s: S, x: S::Vector, coefficients: [f32; N]) -> S::Vector {
+    let mut sum = s.splat(coefficients[0]);
+    let mut i = 1;
+    while i < N {
+        sum = s.mul_add(sum, x, s.splat(coefficients[i]));
+        i += 1;
+    }
+    sum
+}
+
+/// Below this, [`exp`] is zero.
+const EXP_LOW: f32 = -87.0;
+/// Above this, [`exp`] stays at `exp(88)`, 1.65e38.
+const EXP_HIGH: f32 = 88.0;
+
+/// `exp(x)`, relative error below 1.5e-7 on [-87, 88]; zero below, `exp(88)` above.
+///
+/// Cody and Waite: `x = n ln 2 + r` with ln 2 in two parts, `exp(r)` by polynomial, times `2^n`.
+#[inline(always)]
+pub(crate) fn exp<S: Simd>(s: S, x: S::Vector) -> S::Vector {
+    // Operands in this order let NaN through: see `Simd::min`.
+    let clamped = s.max(s.splat(EXP_LOW), s.min(s.splat(EXP_HIGH), x));
+    let n = s.round(s.mul(clamped, s.splat(std::f32::consts::LOG2_E)));
+    // The high part has few enough bits for n * high to be exact.
+    let r = s.mul_add(n, s.splat(-0.693_359_4), clamped);
+    let r = s.mul_add(n, s.splat(2.121_944_4e-4), r);
+    let quotient = polynomial(
+        s,
+        r,
+        [0.000_198_909_81, 0.001_393_364_2, 0.008_333_310_5, 0.041_666_467, 0.166_666_67, 0.5],
+    );
+    let value = s.mul_add(quotient, s.mul(r, r), s.add(r, s.splat(1.0)));
+    s.select_lt(x, s.splat(EXP_LOW), s.splat(0.0), s.mul(value, s.pow2(n)))
+}
+
+/// From here on the normal tail is zero: 14 is past the smallest f32.
+const TAIL_END: f32 = 14.0;
+
+/// `a Q(a)` for `a >= 0`, where `Q(a) = erfc(a / √2) / 2` is the upper tail of the normal
+/// distribution; absolute error below 8e-8.
+///
+/// The form of Abramowitz and Stegun 7.1.26, `t P(t) exp(-a²/2)` with `t = 1 / (1 + p a)`,
+/// with more terms.
+#[inline(always)]
+pub(crate) fn normal_tail_times<S: Simd>(s: S, a: S::Vector) -> S::Vector {
+    let a = s.min(s.splat(TAIL_END), a);
+    let t = s.div(s.splat(1.0), s.mul_add(a, s.splat(0.28), s.splat(1.0)));
+    let scaled = polynomial(
+        s,
+        t,
+        [
+            0.021_741_088,
+            -0.078_440_03,
+            0.060_009_614,
+            0.031_516_26,
+            0.046_258_535,
+            0.094_894_98,
+            0.100_253_68,
+            0.112_083_465,
+            0.111_682_42,
+        ],
+    );
+    let gauss = exp(s, s.mul(s.mul(a, a), s.splat(-0.5)));
+    s.mul(s.mul(a, t), s.mul(scaled, gauss))
+}
+
+/// Below this magnitude [`tanh`] is a polynomial, above it a quotient of exponentials.
+const TANH_SMALL: f32 = 0.625;
+
+/// `tanh(x)`, relative error below 3e-7; never beyond ±1.
+#[inline(always)]
+pub(crate) fn tanh<S: Simd>(s: S, x: S::Vector) -> S::Vector {
+    let a = s.abs(x);
+    let square = s.mul(x, x);
+    let quotient = polynomial(
+        s,
+        square,
+        [-0.006_096_714, 0.020_997_18, -0.053_850_908, 0.133_327_7, -0.333_333_28],
+    );
+    let small = s.mul_add(s.mul(quotient, square), x, x);
+    let e = exp(s, s.mul(a, s.splat(-2.0)));
+    let one = s.splat(1.0);
+    let large = s.copysign(s.div(s.sub(one, e), s.add(one, e)), x);
+    s.select_lt(a, s.splat(TANH_SMALL), small, large)
+}
+
+/// `1 / (1 + exp(-x))`, absolute error below 2e-7; never beyond [0, 1].
+#[inline(always)]
+pub(crate) fn sigmoid<S: Simd>(s: S, x: S::Vector) -> S::Vector {
+    let one = s.splat(1.0);
+    s.div(one, s.add(one, exp(s, s.sub(s.splat(0.0), x))))
+}
+
+#[cfg(test)]
+mod tests {
+    use nervio_simd::{Isa, Kernel};
+
+    use super::*;
+
+    /// Which function a test evaluates.
+    #[derive(Clone, Copy)]
+    enum Function {
+        Exp,
+        NormalTail,
+        Tanh,
+        Sigmoid,
+    }
+
+    struct Evaluate<'a>(Function, &'a mut [f32]);
+
+    impl Kernel for Evaluate<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) {
+            for chunk in self.1.chunks_mut(S::LANES) {
+                let x = s.load_partial(chunk);
+                let y = match self.0 {
+                    Function::Exp => exp(s, x),
+                    Function::NormalTail => normal_tail_times(s, x),
+                    Function::Tanh => tanh(s, x),
+                    Function::Sigmoid => sigmoid(s, x),
+                };
+                s.store_partial(y, chunk);
+            }
+        }
+    }
+
+    /// Largest `error(value, exact)` of `function` over an even grid, on every leg.
+    fn worst(
+        function: Function,
+        low: f32,
+        high: f32,
+        exact: impl Fn(f64) -> f64,
+        error: impl Fn(f64, f64) -> f64,
+    ) -> f64 {
+        let inputs: Vec<f32> =
+            (0..=400_000).map(|i| low + (high - low) * (i as f32 / 400_000.0)).collect();
+        let mut worst = 0.0_f64;
+        for isa in Isa::supported() {
+            let mut values = inputs.clone();
+            isa.run(Evaluate(function, &mut values));
+            for (x, y) in inputs.iter().zip(&values) {
+                worst = worst.max(error(f64::from(*y), exact(f64::from(*x))));
+            }
+        }
+        worst
+    }
+
+    fn relative(value: f64, exact: f64) -> f64 {
+        if exact == 0.0 { value.abs() } else { (value / exact - 1.0).abs() }
+    }
+
+    fn absolute(value: f64, exact: f64) -> f64 {
+        (value - exact).abs()
+    }
+
+    #[test]
+    fn errors_are_as_documented() {
+        let exp = worst(Function::Exp, -87.0, 88.0, f64::exp, relative);
+        assert!(exp < 1.5e-7, "exp: {exp:e}");
+        let tanh = worst(Function::Tanh, -12.0, 12.0, f64::tanh, relative);
+        assert!(tanh < 3e-7, "tanh: {tanh:e}");
+        let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
+        let sigmoid = worst(Function::Sigmoid, -90.0, 90.0, logistic, absolute);
+        assert!(sigmoid < 2e-7, "sigmoid: {sigmoid:e}");
+        let tail =
+            worst(Function::NormalTail, 0.0, 16.0, crate::exact::normal_tail_times, absolute);
+        assert!(tail < 8e-8, "normal tail: {tail:e}");
+    }
+
+    #[test]
+    fn ends_and_nan() {
+        let inputs = [f32::NEG_INFINITY, -1e30, -88.0, 0.0, 88.0, 1e30, f32::INFINITY, f32::NAN];
+        for isa in Isa::supported() {
+            let mut values = inputs;
+            isa.run(Evaluate(Function::Exp, &mut values));
+            assert_eq!(values[..4], [0.0, 0.0, 0.0, 1.0]);
+            assert!(values[4..7].iter().all(|y| *y == values[4] && y.is_finite()));
+            assert!(values[7].is_nan());
+            let mut values = inputs;
+            isa.run(Evaluate(Function::Tanh, &mut values));
+            assert_eq!(values[..7], [-1.0, -1.0, -1.0, 0.0, 1.0, 1.0, 1.0]);
+            assert!(values[7].is_nan());
+            let mut values = inputs;
+            isa.run(Evaluate(Function::Sigmoid, &mut values));
+            assert!(values[..7].iter().all(|y| (0.0..=1.0).contains(y)) && values[7].is_nan());
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The matrix product of a linear layer: `C[m, n] = epilogue(A[m, k] · W[n, k]ᵀ)`.
+//!
+//! The plain way is three loops ([`matmul_reference`]). The fast way is that of Goto and van de
+//! Geijn ("Anatomy of High-Performance Matrix Multiplication", 2008) as BLIS arranges it, with the
+//! weights packed once at load:
+//!
+//! ```text
+//! LOOP 4  rows of A, SUPER_ROWS at a time: packed into row panels that all threads share (L3)
+//!   cut the block of C among the threads, on tile borders
+//!     LOOP 3  k, DEPTH at a time: a row block of A (L2) and a column panel of W (L1) fit
+//!       LOOP 2  column panels of W: [k][width], contiguous
+//!         LOOP 1  row panels of A: [k][rows], contiguous
+//!           the tile: ROWS x width sums in registers, one broadcast of A and one row of W a step
+//!           after the last k: the epilogue on the tile, while it is in registers
+//! ```
+//!
+//! Weights in half precision or 8 bits are widened, a `DEPTH x width` block at a time, into an f32
+//! buffer that stays in L1; sums are always f32.
+//!
+//! # Determinism
+//!
+//! A tile goes through k in one order, whatever its row, its neighbours or the thread that runs it;
+//! a sum that is parked in C between two blocks of k loses nothing. So an element of C depends on
+//! its row of A, its row of W and the instruction set, and on nothing else.
+
+mod block;
+mod epilogue;
+mod pack;
+mod reference;
+mod tile;
+
+pub use epilogue::Epilogue;
+pub use pack::{Element, PackedMatrix, WeightKind};
+pub use reference::matmul_reference;
+
+pub(crate) use block::{Product, multiply_block};
+pub(crate) use pack::{Panels, pack_columns, pack_keys, pack_left};
+pub(crate) use tile::ROWS;
+
+use nervio_simd::{Isa, MatMut};
+
+use crate::parallel::{Cut, for_each_block};
+use crate::workspace::Workspace;
+
+/// Rows of A that are packed at a time; 2,048 columns of them are 3 MB.
+const SUPER_ROWS: usize = 384;
+
+/// Rows above which a block is cut between rows before it is cut between columns: 192 rows of
+/// `DEPTH` columns are 288 KB, which leaves room in an L2 of 512 KB.
+const BLOCK_ROWS: usize = 192;
+
+/// `out = epilogue(left · weightsᵀ)`, row-major: `left` `[m, k]`, `weights` `[n, k]`, `out` `[m, n]`.
+///
+/// # Panics
+///
+/// When the lengths disagree, or the weights were packed for another instruction set.
+pub fn matmul(
+    isa: Isa,
+    workspace: &mut Workspace,
+    left: &[f32],
+    weights: &PackedMatrix,
+    epilogue: &Epilogue<'_>,
+    out: &mut [f32],
+) {
+    let (n, k) = (weights.rows(), weights.depth());
+    assert_eq!(isa.level(), weights.level(), "weights packed for another instruction set");
+    assert_eq!(left.len() * n, out.len() * k, "matmul: rows of the left operand and of the result");
+    epilogue.check(n, out.len());
+    let mut out = MatMut::new(out, n);
+    let mut start = 0;
+    while start < out.rows() {
+        let rows = SUPER_ROWS.min(out.rows() - start);
+        let packed = workspace.left.first(rows.div_ceil(ROWS) * ROWS * k);
+        pack_left(packed, &left[start * k..(start + rows) * k], k, k);
+        let product = Product {
+            left: packed,
+            panels: weights.panels(),
+            epilogue,
+            first_row: start,
+            depth: k,
+            columns: n,
+        };
+        let cut = Cut {
+            row_step: ROWS,
+            column_step: weights.panel_width(),
+            rows_first_above: BLOCK_ROWS,
+            cost: k,
+        };
+        for_each_block(out.block(start..start + rows, 0..n), &cut, &|block| {
+            workspace
+                .leaves
+                .with(|buffers| multiply_block(isa, &product, block, &mut buffers.widened));
+        });
+        start += rows;
+    }
+}

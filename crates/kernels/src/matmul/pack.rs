@@ -1,0 +1,278 @@
+//! Operands rearranged so that the inner loop reads memory in order.
+
+use half::{bf16, f16};
+use nervio_simd::{Isa, Level};
+use rayon::prelude::*;
+
+use super::tile::ROWS;
+use crate::aligned::Aligned;
+
+/// How the weights of a [`PackedMatrix`] are held in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeightKind {
+    /// 32-bit floats.
+    F32,
+    /// IEEE half precision, widened when used.
+    F16,
+    /// bfloat16, widened when used.
+    BF16,
+    /// 8-bit integers with one f32 scale for each row of the matrix.
+    Int8,
+}
+
+/// A type in which weights may be held.
+pub trait Element: Copy + Default + Send + Sync + sealed::Wrap {}
+
+impl Element for f32 {}
+impl Element for f16 {}
+impl Element for bf16 {}
+impl Element for i8 {}
+
+mod sealed {
+    use half::{bf16, f16};
+
+    use super::Values;
+    use crate::aligned::Aligned;
+
+    /// Puts a buffer into the variant of its type.
+    pub trait Wrap: Sized {
+        fn wrap(values: Aligned<Self>, scales: Vec<f32>) -> Values;
+    }
+
+    impl Wrap for f32 {
+        fn wrap(values: Aligned<Self>, _: Vec<f32>) -> Values {
+            Values::F32(values)
+        }
+    }
+
+    impl Wrap for f16 {
+        fn wrap(values: Aligned<Self>, _: Vec<f32>) -> Values {
+            Values::F16(values)
+        }
+    }
+
+    impl Wrap for bf16 {
+        fn wrap(values: Aligned<Self>, _: Vec<f32>) -> Values {
+            Values::BF16(values)
+        }
+    }
+
+    impl Wrap for i8 {
+        fn wrap(values: Aligned<Self>, scales: Vec<f32>) -> Values {
+            Values::Int8(values, scales)
+        }
+    }
+}
+
+/// The packed elements; with the scale of each column of the panels for 8-bit integers.
+#[derive(Debug)]
+pub enum Values {
+    F32(Aligned<f32>),
+    F16(Aligned<f16>),
+    BF16(Aligned<bf16>),
+    Int8(Aligned<i8>, Vec<f32>),
+}
+
+/// The weights of a linear layer, `[rows, depth]` = `[out, in]`, in column panels.
+///
+/// Panel `p` holds rows `p * width ..` of the weights as `[depth][width]`, where the width is the
+/// register tile's for one instruction set; rows past the end are zero.
+#[derive(Debug)]
+pub struct PackedMatrix {
+    rows: usize,
+    depth: usize,
+    level: Level,
+    width: usize,
+    values: Values,
+}
+
+impl PackedMatrix {
+    /// Packs `rows` rows of `depth` elements for `isa`; `fill(row, out)` writes row `row`.
+    ///
+    /// `scales` holds one factor for each row if the elements are `i8`, and nothing otherwise.
+    ///
+    /// # Panics
+    ///
+    /// When there are scales for another number of rows.
+    #[must_use]
+    pub fn pack<T: Element>(
+        isa: Isa,
+        rows: usize,
+        depth: usize,
+        fill: impl Fn(usize, &mut [T]) + Sync,
+        mut scales: Vec<f32>,
+    ) -> Self {
+        let width = isa.panel_width();
+        let panels = rows.div_ceil(width);
+        assert!(scales.is_empty() || scales.len() == rows, "one scale for each row of weights");
+        if !scales.is_empty() {
+            scales.resize(panels * width, 0.0);
+        }
+        let mut values = Aligned::<T>::new(panels * width * depth);
+        if depth > 0 {
+            let panels = values.as_mut_slice().par_chunks_mut(width * depth).enumerate();
+            panels.for_each_init(
+                || vec![T::default(); depth],
+                |row, (panel, out)| {
+                    for column in 0..width.min(rows - panel * width) {
+                        fill(panel * width + column, row);
+                        scatter(out, row, width, column);
+                    }
+                },
+            );
+        }
+        Self { rows, depth, level: isa.level(), width, values: T::wrap(values, scales) }
+    }
+
+    /// Rows of the weights: outputs of the layer.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns of the weights: inputs of the layer.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// The instruction set that the panels are for.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Rows of the weights in one panel.
+    #[must_use]
+    pub fn panel_width(&self) -> usize {
+        self.width
+    }
+
+    /// How the weights are held.
+    #[must_use]
+    pub fn kind(&self) -> WeightKind {
+        match self.values {
+            Values::F32(_) => WeightKind::F32,
+            Values::F16(_) => WeightKind::F16,
+            Values::BF16(_) => WeightKind::BF16,
+            Values::Int8(..) => WeightKind::Int8,
+        }
+    }
+
+    /// Bytes that the panels occupy.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.values {
+            Values::F32(values) => values.bytes(),
+            Values::F16(values) => values.bytes(),
+            Values::BF16(values) => values.bytes(),
+            Values::Int8(values, scales) => values.bytes() + size_of_val(scales.as_slice()),
+        }
+    }
+
+    pub(crate) fn panels(&self) -> Panels<'_> {
+        match &self.values {
+            Values::F32(values) => Panels::F32(values.as_slice()),
+            Values::F16(values) => Panels::F16(values.as_slice()),
+            Values::BF16(values) => Panels::BF16(values.as_slice()),
+            Values::Int8(values, scales) => Panels::Int8(values.as_slice(), scales),
+        }
+    }
+}
+
+/// Borrowed column panels, `[panels][depth][width]`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Panels<'a> {
+    F32(&'a [f32]),
+    F16(&'a [f16]),
+    BF16(&'a [bf16]),
+    Int8(&'a [i8], &'a [f32]),
+}
+
+/// Writes `row` as one column of a panel, `[depth][width]`.
+fn scatter<T: Copy>(panel: &mut [T], row: &[T], width: usize, column: usize) {
+    for (out, x) in panel[column..].iter_mut().step_by(width).zip(row) {
+        *out = *x;
+    }
+}
+
+/// Packs the left operand, rows of `k` elements that lie `stride` apart, into row panels
+/// `[m / ROWS][k][ROWS]`; rows past the end are zero.
+pub(crate) fn pack_left(out: &mut [f32], left: &[f32], k: usize, stride: usize) {
+    if k == 0 {
+        return;
+    }
+    let panel_len = k * ROWS;
+    for (panel, out) in out.chunks_exact_mut(panel_len).enumerate() {
+        let mut rows = left.chunks(stride).skip(panel * ROWS).take(ROWS);
+        let rows: [&[f32]; ROWS] =
+            std::array::from_fn(|_| rows.next().map_or(&[][..], |row| &row[..k]));
+        if rows.iter().all(|row| row.len() == k) {
+            for (i, out) in out.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
+                for (out, row) in out.iter_mut().zip(&rows) {
+                    *out = row[i];
+                }
+            }
+        } else {
+            for (i, out) in out.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
+                for (out, row) in out.iter_mut().zip(&rows) {
+                    *out = row.get(i).copied().unwrap_or(0.0);
+                }
+            }
+        }
+    }
+}
+
+/// Packs the keys of one head, rows of `k` elements that lie `stride` apart, as the right operand
+/// of `Q · Kᵀ`: column panels `[rows / width][k][width]`, zero past the end.
+pub(crate) fn pack_keys(out: &mut [f32], keys: &[f32], k: usize, stride: usize, width: usize) {
+    out.fill(0.0);
+    for (index, row) in keys.chunks(stride).enumerate() {
+        let panel = &mut out[index / width * width * k..][..width * k];
+        scatter(panel, &row[..k], width, index % width);
+    }
+}
+
+/// Packs the values of one head, rows of `n` elements that lie `stride` apart, as the right operand
+/// of `P · V`: column panels `[n / width][rows][width]`, zero past the end.
+pub(crate) fn pack_columns(
+    out: &mut [f32],
+    values: &[f32],
+    n: usize,
+    stride: usize,
+    rows: usize,
+    width: usize,
+) {
+    for (panel, out) in out.chunks_exact_mut(rows * width).enumerate() {
+        let start = panel * width;
+        let columns = width.min(n - start);
+        for (out, row) in out.chunks_exact_mut(width).zip(values.chunks(stride)) {
+            out[..columns].copy_from_slice(&row[start..start + columns]);
+            out[columns..].fill(0.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn left_panels_hold_rows_side_by_side() {
+        let left: Vec<f32> = (0..3 * 4).map(|i| i as f32).collect();
+        let mut out = vec![9.0; 2 * ROWS];
+        pack_left(&mut out, &left, 2, 4);
+        assert_eq!(out[..4], [0.0, 4.0, 8.0, 0.0]);
+        assert_eq!(out[ROWS..ROWS + 4], [1.0, 5.0, 9.0, 0.0]);
+    }
+
+    #[test]
+    fn a_packed_matrix_knows_how_it_was_packed() {
+        let isa = Isa::best();
+        let fill = |row: usize, out: &mut [f16]| out.fill(f16::from_f32(row as f32));
+        let packed = PackedMatrix::pack(isa, 3, 5, fill, vec![]);
+        assert_eq!((packed.rows(), packed.depth()), (3, 5));
+        assert_eq!((packed.kind(), packed.level()), (WeightKind::F16, isa.level()));
+        assert!(packed.bytes() >= packed.panel_width() * 5 * 2);
+    }
+}

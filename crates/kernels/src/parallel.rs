@@ -1,0 +1,99 @@
+//! Cutting a matrix into pieces for the threads of the current rayon pool.
+
+use nervio_simd::MatMut;
+use rayon::join;
+
+/// Multiply-adds (or a like amount of work) below which a second thread costs more than it saves:
+/// waking one takes some 10 µs, in which a core does about this many.
+const GRAIN: usize = 1 << 18;
+
+/// Pieces per thread: enough for a thread that is held up to leave work to the others.
+const PIECES_PER_THREAD: usize = 4;
+
+/// A block of an output matrix with its place in it.
+pub(crate) struct Block<'a> {
+    /// The elements of the block.
+    pub(crate) out: MatMut<'a>,
+    /// The row of the whole matrix at which it begins.
+    pub(crate) row: usize,
+    /// The column of the whole matrix at which it begins.
+    pub(crate) column: usize,
+}
+
+/// How a matrix may be cut.
+pub(crate) struct Cut {
+    /// Cuts between rows fall on multiples of this.
+    pub(crate) row_step: usize,
+    /// Cuts between columns fall on multiples of this.
+    pub(crate) column_step: usize,
+    /// A block of at most this many rows is cut by columns first.
+    pub(crate) rows_first_above: usize,
+    /// Work for one element of the output, in multiply-adds.
+    pub(crate) cost: usize,
+}
+
+/// Runs `work` on blocks that together cover `out`, in parallel where that pays.
+///
+/// Which element is computed how must not depend on the cuts: then the result is the same for any
+/// number of threads.
+pub(crate) fn for_each_block<F: Fn(Block<'_>) + Sync>(out: MatMut<'_>, cut: &Cut, work: &F) {
+    let threads = rayon::current_num_threads();
+    let pieces = if threads == 1 { 1 } else { threads * PIECES_PER_THREAD };
+    divide(Block { out, row: 0, column: 0 }, cut, pieces, work);
+}
+
+fn divide<F: Fn(Block<'_>) + Sync>(block: Block<'_>, cut: &Cut, pieces: usize, work: &F) {
+    let Block { out, row, column } = block;
+    let (rows, columns) = (out.rows(), out.columns());
+    let amount = rows.saturating_mul(columns).saturating_mul(cut.cost);
+    let row_cut = middle(rows, cut.row_step);
+    let column_cut = middle(columns, cut.column_step);
+    if pieces < 2 || amount < 2 * GRAIN || (row_cut.is_none() && column_cut.is_none()) {
+        return work(Block { out, row, column });
+    }
+    let by_rows = row_cut.filter(|_| rows > cut.rows_first_above || column_cut.is_none());
+    let (first, second) = match (by_rows, column_cut) {
+        (Some(at), _) => {
+            let (top, bottom) = out.split_rows(at);
+            (Block { out: top, row, column }, Block { out: bottom, row: row + at, column })
+        }
+        (None, Some(at)) => {
+            let (left, right) = out.split_columns(at);
+            (Block { out: left, row, column }, Block { out: right, row, column: column + at })
+        }
+        (None, None) => return work(Block { out, row, column }),
+    };
+    let half = pieces.div_ceil(2);
+    join(|| divide(first, cut, half, work), || divide(second, cut, half, work));
+}
+
+/// The multiple of `step` nearest the middle of `len`, if it cuts off something on both sides.
+fn middle(len: usize, step: usize) -> Option<usize> {
+    let at = len.div_ceil(step) / 2 * step;
+    (at > 0 && at < len).then_some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_cover_everything_once_and_fall_on_steps() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+        for (rows, columns) in [(1, 1), (6, 16), (7, 17), (50, 100), (1000, 3), (0, 5)] {
+            for rows_first_above in [0, 24, 2000] {
+                let mut buffer = vec![0.0; rows * columns];
+                let cut = Cut { row_step: 6, column_step: 16, rows_first_above, cost: GRAIN };
+                pool.install(|| {
+                    for_each_block(MatMut::new(&mut buffer, columns), &cut, &|mut block| {
+                        assert!(block.row % 6 == 0 && block.column % 16 == 0);
+                        for row in 0..block.out.rows() {
+                            block.out.row(row).iter_mut().for_each(|x| *x += 1.0);
+                        }
+                    });
+                });
+                assert!(buffer.iter().all(|x| *x == 1.0));
+            }
+        }
+    }
+}

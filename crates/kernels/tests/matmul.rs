@@ -1,0 +1,123 @@
+//! The product against three plain loops, around every border of the blocking, on every leg.
+#![allow(missing_docs, reason = "tests")]
+
+use half::{bf16, f16};
+use nervio_kernels::{
+    Activation, Element, Epilogue, PackedMatrix, Workspace, matmul, matmul_reference,
+};
+use nervio_simd::Isa;
+
+/// A number in (-1, 1) that looks random.
+fn noise(seed: usize, index: usize) -> f32 {
+    let mut x = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (index as u64) << 17;
+    x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((x ^ x >> 31) >> 40) as f32 / (1_u32 << 23) as f32 - 1.0
+}
+
+fn matrix(seed: usize, rows: usize, columns: usize) -> Vec<f32> {
+    (0..rows * columns).map(|i| noise(seed, i)).collect()
+}
+
+fn pack<T: Element>(isa: Isa, n: usize, k: usize, values: &[T], scales: Vec<f32>) -> PackedMatrix
+where
+    T: Sync,
+{
+    let fill = |row: usize, out: &mut [T]| out.copy_from_slice(&values[row * k..][..k]);
+    PackedMatrix::pack(isa, n, k, fill, scales)
+}
+
+fn assert_close(fast: &[f32], slow: &[f32], k: usize, what: &str) {
+    assert_eq!(fast.len(), slow.len());
+    for (i, (a, b)) in fast.iter().zip(slow).enumerate() {
+        let bound = 2e-6 * (k as f32).sqrt().max(4.0);
+        assert!((a - b).abs() <= bound, "{what}: element {i} is {a}, expected {b}");
+    }
+}
+
+#[test]
+fn every_border_of_m_n_and_k() {
+    for isa in Isa::supported() {
+        let mut workspace = Workspace::new();
+        for m in [1, 5, 6, 7, 12, 13, 191, 192, 193, 385] {
+            for n in [1, 7, 8, 15, 16, 17, 33, 100] {
+                for k in [1, 3, 383, 384, 385, 800] {
+                    if m * n * k > 4_000_000 {
+                        continue;
+                    }
+                    let (left, weights) = (matrix(1, m, k), matrix(2, n, k));
+                    let (bias, residual) = (matrix(3, 1, n), matrix(4, m, n));
+                    let epilogue = match (m + n + k) % 4 {
+                        0 => Epilogue::None,
+                        1 => Epilogue::Bias(&bias),
+                        2 => Epilogue::BiasActivation(&bias, Activation::Gelu),
+                        _ => Epilogue::BiasResidual(&bias, &residual),
+                    };
+                    let packed = pack(isa, n, k, &weights, vec![]);
+                    let (mut fast, mut slow) = (vec![f32::NAN; m * n], vec![0.0; m * n]);
+                    matmul(isa, &mut workspace, &left, &packed, &epilogue, &mut fast);
+                    matmul_reference(&left, &weights, k, &epilogue, &mut slow);
+                    assert_close(&fast, &slow, k, &format!("{isa} {m}x{n}x{k}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn narrow_weights_are_widened_exactly() {
+    let (m, n, k) = (9, 21, 500);
+    for isa in Isa::supported() {
+        let mut workspace = Workspace::new();
+        let left = matrix(1, m, k);
+        let weights = matrix(2, n, k);
+        let mut run = |packed: &PackedMatrix, stored: &[f32], what: &str| {
+            let (mut fast, mut slow) = (vec![0.0; m * n], vec![0.0; m * n]);
+            matmul(isa, &mut workspace, &left, packed, &Epilogue::None, &mut fast);
+            matmul_reference(&left, stored, k, &Epilogue::None, &mut slow);
+            assert_close(&fast, &slow, k, what);
+        };
+        let half: Vec<f16> = weights.iter().map(|x| f16::from_f32(*x)).collect();
+        let stored: Vec<f32> = half.iter().map(|x| x.to_f32()).collect();
+        run(&pack(isa, n, k, &half, vec![]), &stored, "f16");
+        let brain: Vec<bf16> = weights.iter().map(|x| bf16::from_f32(*x)).collect();
+        let stored: Vec<f32> = brain.iter().map(|x| x.to_f32()).collect();
+        run(&pack(isa, n, k, &brain, vec![]), &stored, "bf16");
+        let bytes: Vec<i8> = weights.iter().map(|x| (x * 127.0) as i8).collect();
+        let scales: Vec<f32> = (0..n).map(|i| 0.0005 * (i + 1) as f32).collect();
+        let stored: Vec<f32> =
+            bytes.iter().enumerate().map(|(i, x)| f32::from(*x) * scales[i / k]).collect();
+        run(&pack(isa, n, k, &bytes, scales), &stored, "int8");
+    }
+}
+
+#[test]
+fn a_row_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
+    let (m, n, k) = (400, 136, 768);
+    let (left, weights, bias) = (matrix(1, m, k), matrix(2, n, k), matrix(3, 1, n));
+    for isa in Isa::supported() {
+        let packed = pack(isa, n, k, &weights, vec![]);
+        let epilogue = Epilogue::BiasActivation(&bias, Activation::Gelu);
+        let run = |threads: usize, left: &[f32]| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut out = vec![0.0; left.len() / k * n];
+            pool.install(|| matmul(isa, &mut Workspace::new(), left, &packed, &epilogue, &mut out));
+            out
+        };
+        let whole = run(1, &left);
+        for threads in [2, 3, 4] {
+            assert_eq!(run(threads, &left), whole, "{isa}, {threads} threads");
+        }
+        for row in [0, 5, 17, 383, 384, 399] {
+            assert_eq!(run(2, &left[row * k..][..k]), whole[row * n..][..n], "{isa}, row {row}");
+        }
+        assert_eq!(run(2, &left[37 * k..90 * k]), whole[37 * n..90 * n], "{isa}, rows 37 to 90");
+    }
+}
+
+#[test]
+fn empty_operands() {
+    let isa = Isa::best();
+    let packed = pack::<f32>(isa, 4, 8, &[0.5; 32], vec![]);
+    matmul(isa, &mut Workspace::new(), &[], &packed, &Epilogue::None, &mut []);
+}

@@ -1,0 +1,134 @@
+//! The leg that runs everywhere, on `wide`: SSE2, NEON or simd128 where the build has them.
+
+use bytemuck::cast;
+use half::{bf16, f16};
+use wide::{f32x8, i32x8};
+
+use crate::Simd;
+
+/// Proof of nothing: this leg needs no instruction set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Portable(());
+
+impl Portable {
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
+
+/// The first eight elements of `from` through `widen`.
+#[inline(always)]
+fn gather<T: Copy>(from: &[T], widen: fn(T) -> f32) -> f32x8 {
+    let from = &from[..8];
+    f32x8::new(std::array::from_fn(|lane| widen(from[lane])))
+}
+
+impl Simd for Portable {
+    type Vector = f32x8;
+    const LANES: usize = 8;
+    // Four rows of one f32x8 take 8 of the 16 registers of SSE2; two would spill.
+    const TILE_VECTORS: usize = 1;
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> f32x8 {
+        f32x8::splat(value)
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> f32x8 {
+        gather(from, |x| x)
+    }
+
+    #[inline(always)]
+    fn store(self, vector: f32x8, to: &mut [f32]) {
+        to[..8].copy_from_slice(&vector.to_array());
+    }
+
+    #[inline(always)]
+    fn load_f16(self, from: &[f16]) -> f32x8 {
+        gather(from, f16::to_f32)
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, from: &[bf16]) -> f32x8 {
+        gather(from, bf16::to_f32)
+    }
+
+    #[inline(always)]
+    fn load_i8(self, from: &[i8]) -> f32x8 {
+        gather(from, f32::from)
+    }
+
+    #[inline(always)]
+    fn add(self, a: f32x8, b: f32x8) -> f32x8 {
+        a + b
+    }
+
+    #[inline(always)]
+    fn sub(self, a: f32x8, b: f32x8) -> f32x8 {
+        a - b
+    }
+
+    #[inline(always)]
+    fn mul(self, a: f32x8, b: f32x8) -> f32x8 {
+        a * b
+    }
+
+    #[inline(always)]
+    fn div(self, a: f32x8, b: f32x8) -> f32x8 {
+        a / b
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
+        a.mul_add(b, c)
+    }
+
+    #[inline(always)]
+    fn min(self, a: f32x8, b: f32x8) -> f32x8 {
+        self.select_lt(a, b, a, b)
+    }
+
+    #[inline(always)]
+    fn max(self, a: f32x8, b: f32x8) -> f32x8 {
+        self.select_lt(b, a, a, b)
+    }
+
+    #[inline(always)]
+    fn round(self, a: f32x8) -> f32x8 {
+        a.round_ties_even()
+    }
+
+    #[inline(always)]
+    fn pow2(self, n: f32x8) -> f32x8 {
+        let exponent: i32x8 = n.fast_round_int() + i32x8::splat(127);
+        cast(exponent << 23)
+    }
+
+    #[inline(always)]
+    fn abs(self, a: f32x8) -> f32x8 {
+        a.abs()
+    }
+
+    #[inline(always)]
+    fn copysign(self, magnitude: f32x8, sign: f32x8) -> f32x8 {
+        let sign_bit = f32x8::splat(-0.0);
+        (magnitude.abs()) | (sign & sign_bit)
+    }
+
+    #[inline(always)]
+    fn select_lt(self, a: f32x8, b: f32x8, then: f32x8, otherwise: f32x8) -> f32x8 {
+        a.simd_lt(b).bitselect(then, otherwise)
+    }
+
+    #[inline(always)]
+    fn reduce_add(self, a: f32x8) -> f32 {
+        let [a, b, c, d, e, f, g, h] = a.to_array();
+        ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+
+    #[inline(always)]
+    fn reduce_max(self, a: f32x8) -> f32 {
+        a.to_array().into_iter().fold(f32::NEG_INFINITY, f32::max)
+    }
+}

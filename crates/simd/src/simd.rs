@@ -1,0 +1,122 @@
+//! The vector trait that kernels are written over.
+
+use half::{bf16, f16};
+
+/// A piece of work that runs on whichever instruction set it is given.
+///
+/// Implementations put `#[inline(always)]` on [`run`](Kernel::run): see the crate documentation.
+pub trait Kernel {
+    /// What the work returns.
+    type Output;
+
+    /// Does the work with the operations of `simd`.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// The operations of one instruction set on vectors of [`LANES`](Simd::LANES) `f32`.
+///
+/// A value of this type is a proof that the processor supports the instruction set.
+/// Loads and stores take slices and panic when the slice is shorter than they need.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// A vector of [`LANES`](Simd::LANES) `f32`.
+    type Vector: Copy + Send + Sync;
+
+    /// Number of `f32` in a vector.
+    const LANES: usize;
+
+    /// Vectors in one row of the matmul's register tile: a packed panel has
+    /// `TILE_VECTORS * LANES` columns.
+    const TILE_VECTORS: usize;
+
+    /// A vector with `value` in every lane.
+    fn splat(self, value: f32) -> Self::Vector;
+
+    /// The first [`LANES`](Simd::LANES) elements of `from`.
+    fn load(self, from: &[f32]) -> Self::Vector;
+
+    /// Writes the vector to the first [`LANES`](Simd::LANES) elements of `to`.
+    fn store(self, vector: Self::Vector, to: &mut [f32]);
+
+    /// The first [`LANES`](Simd::LANES) half-precision elements of `from`, widened exactly.
+    fn load_f16(self, from: &[f16]) -> Self::Vector;
+
+    /// The first [`LANES`](Simd::LANES) bfloat16 elements of `from`, widened exactly.
+    fn load_bf16(self, from: &[bf16]) -> Self::Vector;
+
+    /// The first [`LANES`](Simd::LANES) 8-bit integers of `from`, widened exactly.
+    fn load_i8(self, from: &[i8]) -> Self::Vector;
+
+    /// `a + b`
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// `a - b`
+    fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// `a * b`
+    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// `a / b`
+    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// `a * b + c`, with one rounding where the instruction set has it.
+    fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+
+    /// `a < b ? a : b`, so a NaN in either gives `b`.
+    fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// `a > b ? a : b`, so a NaN in either gives `b`.
+    fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// The nearest integer, ties to even.
+    fn round(self, a: Self::Vector) -> Self::Vector;
+
+    /// `2^n` for integral `n` in `[-126, 127]`; other values give unspecified numbers.
+    fn pow2(self, n: Self::Vector) -> Self::Vector;
+
+    /// The magnitude.
+    fn abs(self, a: Self::Vector) -> Self::Vector;
+
+    /// The magnitude of `magnitude` with the sign of `sign`.
+    fn copysign(self, magnitude: Self::Vector, sign: Self::Vector) -> Self::Vector;
+
+    /// `a < b ? then : otherwise`, lane by lane; a comparison with NaN is false.
+    fn select_lt(
+        self,
+        a: Self::Vector,
+        b: Self::Vector,
+        then: Self::Vector,
+        otherwise: Self::Vector,
+    ) -> Self::Vector;
+
+    /// The sum of all lanes, in an order that depends on the instruction set alone.
+    fn reduce_add(self, a: Self::Vector) -> f32;
+
+    /// The largest lane; unspecified when a lane is NaN.
+    fn reduce_max(self, a: Self::Vector) -> f32;
+
+    /// Up to [`LANES`](Simd::LANES) elements, with zeros behind a shorter slice.
+    #[inline(always)]
+    fn load_partial(self, from: &[f32]) -> Self::Vector {
+        if from.len() >= Self::LANES {
+            return self.load(from);
+        }
+        let mut lanes = [0.0; MAX_LANES];
+        lanes[..from.len()].copy_from_slice(from);
+        self.load(&lanes)
+    }
+
+    /// Writes as many leading lanes as `to` has room for.
+    #[inline(always)]
+    fn store_partial(self, vector: Self::Vector, to: &mut [f32]) {
+        if to.len() >= Self::LANES {
+            return self.store(vector, to);
+        }
+        let mut lanes = [0.0; MAX_LANES];
+        self.store(vector, &mut lanes);
+        let len = to.len();
+        to.copy_from_slice(&lanes[..len]);
+    }
+}
+
+/// The widest vector of any level.
+const MAX_LANES: usize = 16;

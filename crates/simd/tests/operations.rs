@@ -1,0 +1,120 @@
+//! Every operation of every leg that this machine has, against plain scalar arithmetic.
+#![allow(missing_docs, reason = "tests")]
+
+use half::{bf16, f16};
+use nervio_simd::{Isa, Kernel, Level, Simd};
+
+/// Values around every boundary that the operations care about.
+const VALUES: [f32; 16] = [
+    0.0, -0.0, 1.0, -1.5, 0.5, 2.5, -2.5, 1e-30, 3e38, -3e38, 7.25, 0.1, -0.3, 126.0, -126.0, 88.7,
+];
+
+struct Check;
+
+impl Kernel for Check {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let lanes = S::LANES;
+        let a = s.load(&VALUES);
+        let b = s.load(&VALUES[16 - lanes..]);
+        let lane = |vector: S::Vector| {
+            let mut out = vec![0.0; lanes];
+            s.store(vector, &mut out);
+            out
+        };
+        let scalar = |f: &dyn Fn(f32, f32) -> f32| -> Vec<f32> {
+            (0..lanes).map(|i| f(VALUES[i], VALUES[16 - lanes + i])).collect()
+        };
+        assert_eq!(lane(s.add(a, b)), scalar(&|a, b| a + b));
+        assert_eq!(lane(s.sub(a, b)), scalar(&|a, b| a - b));
+        assert_eq!(lane(s.mul(a, b)), scalar(&|a, b| a * b));
+        assert_eq!(lane(s.div(b, s.splat(3.0))), scalar(&|_, b| b / 3.0));
+        assert_eq!(lane(s.min(a, b)), scalar(&|a, b| if a < b { a } else { b }));
+        assert_eq!(lane(s.max(a, b)), scalar(&|a, b| if a > b { a } else { b }));
+        assert_eq!(lane(s.abs(a)), scalar(&|a, _| a.abs()));
+        assert_eq!(lane(s.copysign(b, a)), scalar(&|a, b| b.copysign(a)));
+        assert_eq!(lane(s.round(a)), scalar(&|a, _| a.round_ties_even()));
+        assert_eq!(
+            lane(s.select_lt(a, b, s.splat(1.0), s.splat(2.0))),
+            scalar(&|a, b| if a < b { 1.0 } else { 2.0 })
+        );
+        let fused = lane(s.mul_add(s.splat(0.1), s.splat(10.0), s.splat(-1.0)));
+        assert!(fused.iter().all(|x| *x == 0.0 || *x == 0.1_f32.mul_add(10.0, -1.0)));
+        assert_eq!(lane(s.load_partial(&VALUES[2..4]))[..4], [1.0, -1.5, 0.0, 0.0]);
+        let mut few = [9.0; 3];
+        s.store_partial(s.splat(4.0), &mut few);
+        assert_eq!(few, [4.0; 3]);
+        check_nan(s);
+        check_widening(s);
+        check_reductions(s);
+    }
+}
+
+#[inline(always)]
+fn check_nan<S: Simd>(s: S) {
+    let nan = s.splat(f32::NAN);
+    let one = s.splat(1.0);
+    let first = |vector| {
+        let mut out = vec![0.0; S::LANES];
+        s.store(vector, &mut out);
+        out[0]
+    };
+    assert_eq!(first(s.min(nan, one)), 1.0);
+    assert_eq!(first(s.max(nan, one)), 1.0);
+    assert!(first(s.min(one, nan)).is_nan() && first(s.max(one, nan)).is_nan());
+    assert_eq!(first(s.select_lt(nan, one, one, s.splat(0.0))), 0.0);
+}
+
+#[inline(always)]
+fn check_widening<S: Simd>(s: S) {
+    let mut out = vec![0.0; S::LANES];
+    let half: Vec<f16> = VALUES.map(f16::from_f32).to_vec();
+    s.store(s.load_f16(&half), &mut out);
+    assert!(out.iter().zip(&half).all(|(x, h)| x.to_bits() == h.to_f32().to_bits()));
+    let brain: Vec<bf16> = VALUES.map(bf16::from_f32).to_vec();
+    s.store(s.load_bf16(&brain), &mut out);
+    assert!(out.iter().zip(&brain).all(|(x, h)| x.to_bits() == h.to_f32().to_bits()));
+    let bytes: Vec<i8> = (-128..=127).step_by(15).take(16).map(|i| i as i8).collect();
+    s.store(s.load_i8(&bytes), &mut out);
+    assert!(out.iter().zip(&bytes).all(|(x, b)| *x == f32::from(*b)));
+}
+
+#[inline(always)]
+fn check_reductions<S: Simd>(s: S) {
+    let count: Vec<f32> = (0..S::LANES).map(|i| i as f32 - 3.0).collect();
+    assert_eq!(s.reduce_add(s.load(&count)), count.iter().sum::<f32>());
+    assert_eq!(s.reduce_max(s.load(&count)), S::LANES as f32 - 4.0);
+    let mut out = vec![0.0; S::LANES];
+    for exponent in -126..=127 {
+        s.store(s.pow2(s.splat(exponent as f32)), &mut out);
+        assert_eq!(out[0], 2.0_f32.powi(exponent));
+    }
+}
+
+#[test]
+fn operations_agree_with_scalar_arithmetic_on_every_leg() {
+    for level in Level::ALL {
+        match Isa::new(level) {
+            Some(isa) => isa.run(Check),
+            None => println!("skipped: this machine lacks {level}"),
+        }
+    }
+}
+
+struct ShortLoad;
+
+impl Kernel for ShortLoad {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let _ = s.load(&[1.0; 3]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "out of range")]
+fn a_short_load_panics() {
+    Isa::best().run(ShortLoad);
+}
