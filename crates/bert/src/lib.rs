@@ -1,2 +1,30 @@
 //! A BERT encoder with a token-classification head over packed batches.
+//!
+//! Three structs tell the whole memory story: [`Config`] (sizes and labels), the weights
+//! ([`Encoder`], [`TokenClassifier`]: packed once at load, shared by all threads) and [`Scratch`]
+//! (every buffer of a pass, used again). A [`Batch`] holds sequences one after another; nothing is
+//! padded, so a sequence costs what it is long.
+//!
+//! A [`Probe`] looks into a pass: hidden states, attention probabilities, the time of each
+//! [`Stage`].
 #![forbid(unsafe_code)]
+
+mod batch;
+mod classifier;
+mod config;
+mod embeddings;
+mod encoder;
+mod error;
+mod load;
+mod probe;
+mod scratch;
+
+pub use batch::Batch;
+pub use classifier::TokenClassifier;
+pub use config::Config;
+pub use encoder::Encoder;
+pub use error::{BatchError, ConfigError, LoadError};
+pub use load::WeightDtype;
+pub use nervio_kernels::{Activation, WeightKind};
+pub use probe::{Probe, Stage};
+pub use scratch::Scratch;

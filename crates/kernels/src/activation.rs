@@ -135,7 +135,7 @@ fn gelu<S: Simd>(s: S, x: S::Vector) -> S::Vector {
 fn gelu_tanh<S: Simd>(s: S, x: S::Vector) -> S::Vector {
     // 2 √(2/π), and the same times 0.044715.
     let cubic = s.mul(s.mul(x, x), s.splat(0.071_354_814));
-    let inner = s.mul(x, s.add(cubic, s.splat(1.595_769_1)));
+    let inner = s.mul(x, s.add(cubic, s.splat(1.595_769)));
     s.mul(x, sigmoid(s, inner))
 }
 

@@ -1,0 +1,78 @@
+//! The embedding tables and what they add up to.
+
+use half::{bf16, f16};
+
+use crate::Batch;
+use crate::encoder::LayerNorm;
+
+/// An embedding table, `[rows, hidden]` row-major, in the type in which it is held.
+#[derive(Debug)]
+pub(crate) enum Table {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    BF16(Vec<bf16>),
+    /// With one scale for each row.
+    Int8(Vec<i8>, Vec<f32>),
+}
+
+impl Table {
+    /// Adds row `row` to `out`, `[hidden]`.
+    fn add(&self, row: usize, out: &mut [f32]) {
+        let range = row * out.len()..(row + 1) * out.len();
+        match self {
+            Self::F32(values) => add_each(out, &values[range], |x| *x),
+            Self::F16(values) => add_each(out, &values[range], |x| x.to_f32()),
+            Self::BF16(values) => add_each(out, &values[range], |x| x.to_f32()),
+            Self::Int8(values, scales) => {
+                let scale = scales[row];
+                add_each(out, &values[range], |x| f32::from(*x) * scale);
+            }
+        }
+    }
+
+    /// Bytes that the table occupies.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::F32(values) => size_of_val(values.as_slice()),
+            Self::F16(values) => size_of_val(values.as_slice()),
+            Self::BF16(values) => size_of_val(values.as_slice()),
+            Self::Int8(values, scales) => {
+                size_of_val(values.as_slice()) + size_of_val(scales.as_slice())
+            }
+        }
+    }
+}
+
+fn add_each<T>(out: &mut [f32], row: &[T], widen: impl Fn(&T) -> f32) {
+    for (out, x) in out.iter_mut().zip(row) {
+        *out += widen(x);
+    }
+}
+
+/// `BertEmbeddings`: words, positions and token types (always type 0), then layer norm.
+#[derive(Debug)]
+pub(crate) struct Embeddings {
+    /// `[vocab_size, hidden]`
+    pub(crate) words: Table,
+    /// `[max_position_embeddings, hidden]`
+    pub(crate) positions: Table,
+    /// Row 0 of the token type table; `[hidden]`.
+    pub(crate) token_type: Vec<f32>,
+    pub(crate) layer_norm: LayerNorm,
+}
+
+impl Embeddings {
+    /// The sums before layer norm; `out` is `[tokens, hidden]`.
+    pub(crate) fn gather(&self, batch: &Batch, out: &mut [f32]) {
+        let hidden = self.token_type.len();
+        let positions = batch.sequences().flat_map(|sequence| 0..sequence.len());
+        let rows = out.chunks_exact_mut(hidden).zip(batch.ids());
+        for ((out, id), position) in rows.zip(positions) {
+            // The order of `modeling_bert.py`: word, token type, position.
+            out.fill(0.0);
+            self.words.add(*id as usize, out);
+            add_each(out, &self.token_type, |x| *x);
+            self.positions.add(position, out);
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! The forward pass of `BertModel` (Devlin et al., arXiv 1810.04805; `modeling_bert.py`), without
+//! the pooler.
+
+use nervio_kernels::{
+    AttentionShape, Epilogue, PackedMatrix, WeightKind, attention, attention_probabilities,
+    layer_norm, matmul,
+};
+use nervio_simd::Isa;
+use nervio_weights::BertTensors;
+
+use crate::embeddings::Embeddings;
+use crate::load::{Loader, WeightDtype};
+use crate::probe::{Probe, Stage};
+use crate::{Batch, Config, LoadError, Scratch};
+
+/// A dense layer: `[outputs, inputs]` weights and a bias for each output.
+#[derive(Debug)]
+pub(crate) struct Linear {
+    pub(crate) weights: PackedMatrix,
+    pub(crate) bias: Vec<f32>,
+}
+
+/// The parameters of a layer norm; `[hidden]` each.
+#[derive(Debug)]
+pub(crate) struct LayerNorm {
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+}
+
+/// `BertLayer`: attention and feed-forward, each with residual and layer norm.
+#[derive(Debug)]
+struct Layer {
+    /// `[3 hidden, hidden]`: query, key and value as one product.
+    query_key_value: Linear,
+    /// `[hidden, hidden]`
+    attention_output: Linear,
+    attention_norm: LayerNorm,
+    /// `[intermediate, hidden]`
+    intermediate: Linear,
+    /// `[hidden, intermediate]`
+    output: Linear,
+    output_norm: LayerNorm,
+}
+
+/// A BERT encoder: embeddings and layers. It owns all of its weights, so nothing of the checkpoint
+/// stays open or mapped; it is never changed, so threads may share it.
+#[derive(Debug)]
+pub struct Encoder {
+    isa: Isa,
+    config: Config,
+    embeddings: Embeddings,
+    layers: Vec<Layer>,
+}
+
+impl Encoder {
+    /// Packs the weights of a checkpoint for `isa`.
+    ///
+    /// # Errors
+    ///
+    /// When a tensor is missing, has another shape than the config says, has a type that weights
+    /// cannot have, or holds a NaN or an infinity.
+    pub fn load(
+        isa: Isa,
+        config: &Config,
+        tensors: &BertTensors,
+        dtype: WeightDtype,
+    ) -> Result<Self, LoadError> {
+        let loader = Loader { isa, dtype, tensors };
+        check_shapes(config, tensors)?;
+        let hidden = config.hidden_size;
+        let embeddings = Embeddings {
+            words: loader.table("embeddings.word_embeddings.weight", config.vocab_size, hidden)?,
+            positions: loader.table(
+                "embeddings.position_embeddings.weight",
+                config.max_position_embeddings,
+                hidden,
+            )?,
+            token_type: loader.first_row(
+                "embeddings.token_type_embeddings.weight",
+                config.type_vocab_size,
+                hidden,
+            )?,
+            layer_norm: loader.layer_norm("embeddings.LayerNorm", hidden)?,
+        };
+        let layers = (0..config.num_hidden_layers)
+            .map(|layer| Layer::load(&loader, config, layer))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { isa, config: config.clone(), embeddings, layers })
+    }
+
+    /// The sizes and labels of the model.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The instruction set that the weights are packed for.
+    #[must_use]
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// How the weights of the dense layers are held; `None` when they are not all held alike.
+    #[must_use]
+    pub fn kind(&self) -> Option<WeightKind> {
+        let mut kinds = self.layers.iter().flat_map(Layer::linears).map(|x| x.weights.kind());
+        let first = kinds.next()?;
+        kinds.all(|kind| kind == first).then_some(first)
+    }
+
+    /// Bytes that the weights occupy in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let layers = self.layers.iter().flat_map(Layer::linears).map(|x| x.weights.bytes());
+        let tables = self.embeddings.words.bytes() + self.embeddings.positions.bytes();
+        layers.sum::<usize>() + tables
+    }
+
+    /// Runs the encoder. The last hidden state, `[tokens, hidden]`, is returned and stays in
+    /// `scratch` until the next pass.
+    ///
+    /// A token's result depends on its own sequence and the instruction set alone: it has the same
+    /// bits in any batch and on any number of threads.
+    pub fn forward<'s>(
+        &self,
+        batch: &Batch,
+        scratch: &'s mut Scratch,
+        probe: &mut impl Probe,
+    ) -> &'s [f32] {
+        scratch.resize(&self.config, batch.tokens());
+        let eps = self.config.layer_norm_eps;
+        probe.begin(Stage::Embeddings, None);
+        self.embeddings.gather(batch, &mut scratch.hidden);
+        probe.end(Stage::Embeddings, None);
+        self.norm(&mut scratch.hidden, &self.embeddings.layer_norm, eps, probe, None);
+        probe.hidden_state(0, &scratch.hidden);
+        for (index, layer) in self.layers.iter().enumerate() {
+            self.attention_block(index, layer, batch, scratch, probe);
+            self.feed_forward_block(index, layer, scratch, probe);
+            probe.hidden_state(index + 1, &scratch.hidden);
+        }
+        &scratch.hidden
+    }
+
+    /// `BertAttention`: reads `hidden`, writes `attended`.
+    fn attention_block(
+        &self,
+        index: usize,
+        layer: &Layer,
+        batch: &Batch,
+        scratch: &mut Scratch,
+        probe: &mut impl Probe,
+    ) {
+        let Scratch { hidden, query_key_value, context, attended, workspace, .. } = scratch;
+        let at = Some(index);
+        probe.begin(Stage::QueryKeyValue, at);
+        let linear = &layer.query_key_value;
+        let epilogue = Epilogue::Bias(&linear.bias);
+        matmul(self.isa, workspace, hidden, &linear.weights, &epilogue, query_key_value);
+        probe.end(Stage::QueryKeyValue, at);
+        if probe.wants_attentions() {
+            self.show_attentions(index, query_key_value, batch, probe);
+        }
+        probe.begin(Stage::Attention, at);
+        attention(self.isa, workspace, self.shape(), query_key_value, batch.ends(), context);
+        probe.end(Stage::Attention, at);
+        probe.begin(Stage::AttentionOutput, at);
+        let linear = &layer.attention_output;
+        let epilogue = Epilogue::BiasResidual(&linear.bias, hidden);
+        matmul(self.isa, workspace, context, &linear.weights, &epilogue, attended);
+        probe.end(Stage::AttentionOutput, at);
+        self.norm(attended, &layer.attention_norm, self.config.layer_norm_eps, probe, at);
+    }
+
+    /// `BertIntermediate` and `BertOutput`: reads `attended`, writes `hidden`.
+    fn feed_forward_block(
+        &self,
+        index: usize,
+        layer: &Layer,
+        scratch: &mut Scratch,
+        probe: &mut impl Probe,
+    ) {
+        let Scratch { hidden, attended, intermediate, workspace, .. } = scratch;
+        let at = Some(index);
+        probe.begin(Stage::Intermediate, at);
+        let linear = &layer.intermediate;
+        let epilogue = Epilogue::BiasActivation(&linear.bias, self.config.hidden_act);
+        matmul(self.isa, workspace, attended, &linear.weights, &epilogue, intermediate);
+        probe.end(Stage::Intermediate, at);
+        probe.begin(Stage::Output, at);
+        let linear = &layer.output;
+        let epilogue = Epilogue::BiasResidual(&linear.bias, attended);
+        matmul(self.isa, workspace, intermediate, &linear.weights, &epilogue, hidden);
+        probe.end(Stage::Output, at);
+        self.norm(hidden, &layer.output_norm, self.config.layer_norm_eps, probe, at);
+    }
+
+    fn norm(
+        &self,
+        x: &mut [f32],
+        norm: &LayerNorm,
+        eps: f32,
+        probe: &mut impl Probe,
+        layer: Option<usize>,
+    ) {
+        probe.begin(Stage::LayerNorm, layer);
+        layer_norm(self.isa, x, &norm.weight, &norm.bias, eps);
+        probe.end(Stage::LayerNorm, layer);
+    }
+
+    /// Computes the attention probabilities once more, by plain loops, for a probe that asks.
+    fn show_attentions(&self, layer: usize, qkv: &[f32], batch: &Batch, probe: &mut impl Probe) {
+        for (sequence, tokens) in batch.sequences().enumerate() {
+            for head in 0..self.config.num_attention_heads {
+                let probabilities =
+                    attention_probabilities(self.shape(), qkv, tokens.start, tokens.len(), head);
+                probe.attention(layer, sequence, head, &probabilities);
+            }
+        }
+    }
+
+    fn shape(&self) -> AttentionShape {
+        AttentionShape { heads: self.config.num_attention_heads, head_dim: self.config.head_dim() }
+    }
+}
+
+impl Layer {
+    fn load(loader: &Loader<'_>, config: &Config, layer: usize) -> Result<Self, LoadError> {
+        let name = |part: &str| format!("encoder.layer.{layer}.{part}");
+        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+        let [query, key, value] =
+            ["query", "key", "value"].map(|x| name(&format!("attention.self.{x}")));
+        Ok(Self {
+            query_key_value: loader.linear(&[&query, &key, &value], hidden, hidden)?,
+            attention_output: loader.linear(&[&name("attention.output.dense")], hidden, hidden)?,
+            attention_norm: loader.layer_norm(&name("attention.output.LayerNorm"), hidden)?,
+            intermediate: loader.linear(&[&name("intermediate.dense")], intermediate, hidden)?,
+            output: loader.linear(&[&name("output.dense")], hidden, intermediate)?,
+            output_norm: loader.layer_norm(&name("output.LayerNorm"), hidden)?,
+        })
+    }
+
+    fn linears(&self) -> [&Linear; 4] {
+        [&self.query_key_value, &self.attention_output, &self.intermediate, &self.output]
+    }
+}
+
+/// Compares every dimension of the config with the tensors, before anything is allocated.
+fn check_shapes(config: &Config, tensors: &BertTensors) -> Result<(), LoadError> {
+    let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
+    let embeddings = [
+        ("word_embeddings", config.vocab_size),
+        ("position_embeddings", config.max_position_embeddings),
+        ("token_type_embeddings", config.type_vocab_size),
+    ];
+    for (table, rows) in embeddings {
+        tensors.require(&format!("embeddings.{table}.weight"), &[rows, hidden])?;
+    }
+    for layer in 0..config.num_hidden_layers {
+        let parts = [
+            ("attention.self.query", hidden, hidden),
+            ("attention.self.key", hidden, hidden),
+            ("attention.self.value", hidden, hidden),
+            ("attention.output.dense", hidden, hidden),
+            ("intermediate.dense", intermediate, hidden),
+            ("output.dense", hidden, intermediate),
+        ];
+        for (part, outputs, inputs) in parts {
+            let name = format!("encoder.layer.{layer}.{part}");
+            tensors.require(&format!("{name}.weight"), &[outputs, inputs])?;
+            tensors.require(&format!("{name}.bias"), &[outputs])?;
+        }
+    }
+    Ok(())
+}

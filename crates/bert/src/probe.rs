@@ -1,0 +1,83 @@
+//! A window into a forward pass: for tracing, for timing, for learning.
+
+/// A step of the forward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Gathering and adding the embeddings of words, positions and token types.
+    Embeddings,
+    /// Query, key and value as one product.
+    QueryKeyValue,
+    /// Scaled dot-product attention.
+    Attention,
+    /// The attention block's dense layer with the residual.
+    AttentionOutput,
+    /// Layer norms: after the embeddings, attention and feed-forward.
+    LayerNorm,
+    /// The wide dense layer with the activation.
+    Intermediate,
+    /// The dense layer back to the hidden size with the residual.
+    Output,
+    /// The classifier over labels.
+    Classifier,
+}
+
+impl Stage {
+    /// Every stage, in the order in which a token meets them.
+    pub const ALL: [Self; 8] = [
+        Self::Embeddings,
+        Self::QueryKeyValue,
+        Self::Attention,
+        Self::AttentionOutput,
+        Self::LayerNorm,
+        Self::Intermediate,
+        Self::Output,
+        Self::Classifier,
+    ];
+
+    /// A short name, as reports print it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Embeddings => "embeddings",
+            Self::QueryKeyValue => "query_key_value",
+            Self::Attention => "attention",
+            Self::AttentionOutput => "attention_output",
+            Self::LayerNorm => "layer_norm",
+            Self::Intermediate => "intermediate",
+            Self::Output => "output",
+            Self::Classifier => "classifier",
+        }
+    }
+}
+
+/// Watches a forward pass. Every method has a default that does nothing.
+pub trait Probe {
+    /// A stage begins; `layer` is `None` outside the encoder layers.
+    fn begin(&mut self, stage: Stage, layer: Option<usize>) {
+        let _ = (stage, layer);
+    }
+
+    /// The stage that began last has ended.
+    fn end(&mut self, stage: Stage, layer: Option<usize>) {
+        let _ = (stage, layer);
+    }
+
+    /// Hidden state `index`, `[tokens, hidden]`: 0 is the embedding output, `n` the output of layer
+    /// `n`, as `output_hidden_states` of transformers counts.
+    fn hidden_state(&mut self, index: usize, hidden: &[f32]) {
+        let _ = (index, hidden);
+    }
+
+    /// Whether attention probabilities are to be computed once more, by plain loops, and shown.
+    fn wants_attentions(&self) -> bool {
+        false
+    }
+
+    /// The attention probabilities of one head of one sequence, `[tokens, tokens]`.
+    fn attention(&mut self, layer: usize, sequence: usize, head: usize, probabilities: &[f32]) {
+        let _ = (layer, sequence, head, probabilities);
+    }
+}
+
+/// Watches nothing.
+impl Probe for () {}

@@ -1,0 +1,194 @@
+//! A checkpoint: one safetensors file, or a folder of shards with an index.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::header::Header;
+use crate::index::read_index;
+use crate::storage::Storage;
+use crate::{Error, Tensor};
+
+/// The names that Hugging Face folders use.
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+/// How to open the files of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Map the files (the default) or read them into memory. A mapped file must not be cut short
+    /// before the checkpoint is dropped; one that was read may be.
+    pub mmap: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { mmap: true }
+    }
+}
+
+/// The tensors of a model: checked when opened, read when asked for. Clones share the files.
+///
+/// Whoever has copied what it needs drops the checkpoint and with it the maps: a loaded nervio
+/// model holds nothing of its files.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// The file, or the index of the shards: what messages about missing tensors name.
+    path: PathBuf,
+    files: Vec<OneFile>,
+    /// Tensor name to the file that has it.
+    place: BTreeMap<String, usize>,
+}
+
+/// One safetensors file, checked.
+#[derive(Debug)]
+struct OneFile {
+    path: PathBuf,
+    storage: Storage,
+    header: Header,
+}
+
+impl OneFile {
+    fn new(path: PathBuf, storage: Storage) -> Result<Self, Error> {
+        let header = Header::parse(&path, storage.bytes())?;
+        Ok(Self { path, storage, header })
+    }
+}
+
+impl Checkpoint {
+    /// Opens `model.safetensors` of a folder, or the shards of `model.safetensors.index.json`.
+    ///
+    /// # Errors
+    ///
+    /// When there is neither, or a file breaks the format; see [`Error`].
+    pub fn open(folder: &Path, options: &OpenOptions) -> Result<Self, Error> {
+        let single = folder.join(SINGLE);
+        if single.exists() {
+            return Self::open_file(&single, options);
+        }
+        let index = folder.join(INDEX);
+        if index.exists() {
+            return Self::open_shards(folder, &index, options);
+        }
+        let others = ["pytorch_model.bin", "tf_model.h5", "model.ckpt.index", "model.onnx"];
+        let found = others.iter().find(|name| folder.join(name).exists());
+        let found = found.map_or("neither".to_owned(), |name| {
+            format!("{name}, which must be converted to safetensors first")
+        });
+        Err(Error::NoWeights { folder: folder.to_owned(), found })
+    }
+
+    /// Opens one safetensors file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read or breaks the format.
+    pub fn open_file(file: &Path, options: &OpenOptions) -> Result<Self, Error> {
+        Self::from_storage(file, Storage::open(file, options)?)
+    }
+
+    /// A checkpoint that is part of the program; `name` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes break the format.
+    pub fn from_static(name: &str, bytes: &'static [u8]) -> Result<Self, Error> {
+        Self::from_storage(Path::new(name), Storage::Static(bytes))
+    }
+
+    /// A checkpoint in memory; `name` is for messages.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes break the format.
+    pub fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::from_storage(Path::new(name), Storage::Owned(bytes))
+    }
+
+    fn from_storage(path: &Path, storage: Storage) -> Result<Self, Error> {
+        let file = OneFile::new(path.to_owned(), storage)?;
+        let place = file.header.tensors.keys().map(|name| (name.clone(), 0)).collect();
+        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), files: vec![file], place }) })
+    }
+
+    fn open_shards(folder: &Path, index: &Path, options: &OpenOptions) -> Result<Self, Error> {
+        let weight_map = read_index(index)?;
+        let mut files: Vec<OneFile> = Vec::new();
+        let mut place: BTreeMap<String, usize> = BTreeMap::new();
+        let mut shards: Vec<&String> = weight_map.values().collect();
+        shards.sort_unstable();
+        shards.dedup();
+        for shard in shards {
+            let path = folder.join(shard);
+            let file = OneFile::new(path.clone(), Storage::open(&path, options)?)?;
+            for name in file.header.tensors.keys() {
+                if let Some(first) = place.insert(name.clone(), files.len()) {
+                    return Err(Error::InTwoShards {
+                        tensor: name.clone(),
+                        first: files[first].path.clone(),
+                        second: path,
+                    });
+                }
+            }
+            files.push(file);
+        }
+        for (name, shard) in &weight_map {
+            let path = folder.join(shard);
+            if place.get(name).is_none_or(|file| files[*file].path != path) {
+                return Err(Error::Format {
+                    file: index.to_owned(),
+                    what: format!("weight_map: {name}"),
+                    expected: format!("the tensor in {shard}"),
+                    found: "no such tensor there".into(),
+                });
+            }
+        }
+        Ok(Self { inner: Arc::new(Inner { path: index.to_owned(), files, place }) })
+    }
+
+    /// The file, or the index of the shards.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.inner.place.keys().map(String::as_str)
+    }
+
+    /// A tensor by its name in the file.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Tensor<'_>> {
+        let (name, file) = self.inner.place.get_key_value(name)?;
+        let file = &self.inner.files[*file];
+        let info = file.header.tensors.get(name)?;
+        let (begin, end) = info.data_offsets;
+        let start = file.header.data_start;
+        Some(Tensor {
+            name,
+            dtype: info.dtype,
+            shape: &info.shape,
+            data: file.storage.bytes().get(start + begin..start + end)?,
+            file: &file.path,
+        })
+    }
+
+    /// The string metadata of all files together.
+    #[must_use]
+    pub fn metadata(&self) -> BTreeMap<&str, &str> {
+        let files = self.inner.files.iter().flat_map(|file| &file.header.metadata);
+        files.map(|(key, value)| (key.as_str(), value.as_str())).collect()
+    }
+
+    /// Bytes of all files.
+    #[must_use]
+    pub fn total_bytes(&self) -> u64 {
+        self.inner.files.iter().map(|file| file.storage.bytes().len() as u64).sum()
+    }
+}
