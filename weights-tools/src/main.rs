@@ -1,4 +1,34 @@
-//! The `nervio-weights` command.
+//! The `nervio-weights` command: one subcommand per tool.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use nervio_weights_tools::synth;
+
+/// Make, convert and check BERT checkpoints for nervio.
+#[derive(Debug, Parser)]
+#[command(name = "nervio-weights", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a model folder of random but well-scaled weights, the same bytes everywhere
+    Synth(synth::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Synth(args) => synth::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
