@@ -53,13 +53,15 @@ VECTORS = [
     "a\x00b", "a\ufffdb", "a\tb\nc\rd", "a\u00a0b", "cafe\u0301", "café", "CAFÉ", "İstanbul", "ΟΔΟΣ",
     "½ № £ €", "¿Qué?", "«hola»", "uno—dos…", "O'Brien", "U.S.", "ひらがな", "한국어", "ไทย", "\U0002b81fa\U0002b920b",
     "\u9fffa\u3400b\uf900c\U0002f800d", "ñandú", "ÑANDÚ", "a" * 100, "a" * 101, "x " + "b" * 101 + " y", "", " ", "\x00",
+    "a\U0001d16d\U0001d165b", "a\u302e\U0001d165\u0323\U0001d16db", "[SEP]", "##a", "a\u037eb", "\u1f88\u1f80", "\u212b\u2126\ufb01",
 ]  # fmt: skip
 # Whole words in the vocabulary, so that the vectors show pre-tokens and greedy longest matches.
 WORDS = [
     "user", "tag", "mail", "Hola", "hola", "Hospitalet", "hospitalet", "ab", "xy", "café", "cafe", "Istanbul", "istanbul",
     "οδος", "οδοσ", "Brien", "brien", "uno", "dos", "Madrid", "madrid", "ña", "nandu", "##ndú", "##ndu", "##ana", "##ción",
     "##cion", "SEP", "sep", "CLS", "cls", "MASK", "mask", "PAD", "pad", "UNK", "unk", "\U0001f468\U0001f469\U0001f467", "a\u0378b",
-    "\U0002b830a",
+    "\U0002b830a", "’", "—", "…", "日", "本", "語",
+    "##\u302e", "##\U0001d165", "##\U0001d16d",
 ]  # fmt: skip
 # Characters that are a piece of their own, at the start of a word and inside it: (first, last).
 ALPHABET = [
@@ -222,7 +224,7 @@ def write_unicode() -> None:
 
 
 def write_typed_specials() -> None:
-    """Texts whose typed special tokens become their ids (`encode_special_tokens` off in nervio's sense of plain text)."""
+    """Texts whose typed special tokens become their ids (`encode_special_tokens` off)."""
     rng = random.Random(SEED + 1)
     texts = ["[CLS]", "a[SEP]b", " [MASK] ", "[sep]", "[EOS]", "[UNK]ñ[PAD]", "[[SEP]]", "é[SEP]é", "[SEP\u200b]", "[SEP][SEP]"]
     for _ in range(70):

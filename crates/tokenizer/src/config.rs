@@ -1,0 +1,196 @@
+//! `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::Error;
+use crate::options::TokenizerOptions;
+
+/// What the small files beside a vocabulary say; every key may be absent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) do_lower_case: Option<bool>,
+    pub(crate) strip_accents: Option<bool>,
+    pub(crate) tokenize_chinese_chars: Option<bool>,
+    pub(crate) model_max_length: Option<usize>,
+    /// Role, such as `cls_token`, to token.
+    pub(crate) special: BTreeMap<&'static str, String>,
+    /// Tokens of `added_tokens.json` with their ids.
+    pub(crate) added: BTreeMap<String, u32>,
+}
+
+/// The roles of special tokens with the names that BERT gives them.
+pub(crate) const ROLES: [(&str, &str); 5] = [
+    ("cls_token", "[CLS]"),
+    ("sep_token", "[SEP]"),
+    ("pad_token", "[PAD]"),
+    ("unk_token", "[UNK]"),
+    ("mask_token", "[MASK]"),
+];
+
+impl Settings {
+    /// Reads what is there in a folder.
+    pub(crate) fn from_folder(folder: &Path) -> Result<Self, Error> {
+        let mut settings = Self::default();
+        let map = folder.join("special_tokens_map.json");
+        if let Some(json) = read_if_there(&map)? {
+            settings.special_tokens(&map, &json)?;
+        }
+        let config = folder.join("tokenizer_config.json");
+        if let Some(json) = read_if_there(&config)? {
+            settings.tokenizer_config(&config, &json)?;
+        }
+        let added = folder.join("added_tokens.json");
+        if let Some(json) = read_if_there(&added)? {
+            settings.added = BTreeMap::<String, u32>::deserialize(json)
+                .map_err(|source| Error::Json { file: added, source })?;
+        }
+        Ok(settings)
+    }
+
+    /// Reads a `tokenizer_config.json`.
+    pub(crate) fn from_bytes(file: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let mut settings = Self::default();
+        settings.tokenizer_config(file, &parse(file, bytes)?)?;
+        Ok(settings)
+    }
+
+    fn tokenizer_config(&mut self, file: &Path, json: &Value) -> Result<(), Error> {
+        if !json.is_object() {
+            return Err(wrong(file, "the file", "a JSON object", json));
+        }
+        let switch = |key: &str| match json.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
+            Some(other) => Err(wrong(file, key, "true, false or null", other)),
+        };
+        for key in ["do_basic_tokenize", "clean_text"] {
+            if switch(key)? == Some(false) {
+                return Err(wrong(file, key, "true", &Value::Bool(false)));
+            }
+        }
+        self.do_lower_case = switch("do_lower_case")?;
+        self.strip_accents = switch("strip_accents")?;
+        self.tokenize_chinese_chars = switch("tokenize_chinese_chars")?;
+        self.model_max_length = match json.get("model_max_length") {
+            None | Some(Value::Null) => None,
+            Some(value) => length(file, value)?,
+        };
+        self.special_tokens(file, json)
+    }
+
+    /// Special tokens by role, as strings or as objects with `content`.
+    fn special_tokens(&mut self, file: &Path, json: &Value) -> Result<(), Error> {
+        for (role, _) in ROLES {
+            let Some(value) = json.get(role).filter(|value| !value.is_null()) else { continue };
+            let token = value.as_str().or_else(|| value.get("content")?.as_str());
+            let token = token
+                .ok_or_else(|| wrong(file, role, "a token, or an object with content", value))?;
+            self.special.insert(role, token.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The token of a role.
+    pub(crate) fn token(&self, role: &'static str, default: &'static str) -> String {
+        self.special.get(role).cloned().unwrap_or_else(|| default.to_owned())
+    }
+
+    /// The options that transformers makes of these settings for a `vocab.txt`: lower-casing is
+    /// its default, and accents are stripped when letters are lower-cased.
+    pub(crate) fn options(&self) -> TokenizerOptions {
+        let lowercase = self.do_lower_case.unwrap_or(true);
+        TokenizerOptions {
+            lowercase,
+            strip_accents: self.strip_accents.unwrap_or(lowercase),
+            tokenize_chinese_chars: self.tokenize_chinese_chars.unwrap_or(true),
+            model_max_length: self.model_max_length,
+            ..TokenizerOptions::cased()
+        }
+    }
+}
+
+/// A length in tokens; transformers writes 1e30 for "none".
+fn length(file: &Path, value: &Value) -> Result<Option<usize>, Error> {
+    const NONE: f64 = 1e9;
+    match value.as_f64() {
+        Some(length) if length >= NONE => Ok(None),
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 1 and 1e9"
+        )]
+        Some(length) if length >= 1.0 => Ok(Some(length as usize)),
+        _ => Err(wrong(file, "model_max_length", "a number from 1", value)),
+    }
+}
+
+/// A [`Error::Key`] with the value cut to a readable length.
+pub(crate) fn wrong(file: &Path, key: &str, expected: &str, found: &Value) -> Error {
+    let mut found = found.to_string();
+    if found.chars().count() > 80 {
+        found = found.chars().take(80).chain("…".chars()).collect();
+    }
+    Error::Key { file: file.to_owned(), key: key.into(), expected: expected.into(), found }
+}
+
+/// Parses JSON.
+pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Value, Error> {
+    serde_json::from_slice(bytes).map_err(|source| Error::Json { file: file.to_owned(), source })
+}
+
+/// The bytes of a file.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(file).map_err(|source| Error::Read { file: PathBuf::from(file), source })
+}
+
+fn read_if_there(file: &Path) -> Result<Option<Value>, Error> {
+    if file.exists() { parse(file, &read(file)?).map(Some) } else { Ok(None) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(json: &str) -> Result<Settings, String> {
+        Settings::from_bytes(Path::new("tokenizer_config.json"), json.as_bytes())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn absent_keys_have_the_defaults_of_transformers() {
+        let options = settings("{}").unwrap().options();
+        assert_eq!(options, TokenizerOptions::uncased());
+        let options =
+            settings(r#"{"do_lower_case": false, "model_max_length": 512}"#).unwrap().options();
+        assert!(!options.lowercase && !options.strip_accents);
+        assert_eq!(options.model_max_length, Some(512));
+        assert_eq!(settings(r#"{"model_max_length": 1e30}"#).unwrap().model_max_length, None);
+    }
+
+    #[test]
+    fn special_tokens_have_two_forms() {
+        let settings =
+            settings(r#"{"cls_token": "<s>", "sep_token": {"content": "</s>"}}"#).unwrap();
+        assert_eq!(settings.token("cls_token", "[CLS]"), "<s>");
+        assert_eq!(settings.token("sep_token", "[SEP]"), "</s>");
+        assert_eq!(settings.token("unk_token", "[UNK]"), "[UNK]");
+    }
+
+    #[test]
+    fn odd_values_are_refused_by_key() {
+        for (json, key) in [
+            (r#"{"do_lower_case": "yes"}"#, "do_lower_case"),
+            (r#"{"do_basic_tokenize": false}"#, "do_basic_tokenize"),
+            (r#"{"model_max_length": 0}"#, "model_max_length"),
+            (r#"{"cls_token": 7}"#, "cls_token"),
+            ("{", "tokenizer_config.json"),
+        ] {
+            let error = settings(json).unwrap_err();
+            assert!(error.contains(key), "{json}: {error}");
+        }
+    }
+}

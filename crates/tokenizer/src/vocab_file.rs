@@ -1,0 +1,59 @@
+//! `vocab.txt`: a token on each line, its id the number of the line.
+
+use std::path::Path;
+
+use crate::Error;
+use crate::vocab::{MAX_TOKENS, Vocab};
+
+/// Reads a vocabulary; white space at the end of a line, a carriage return among it, is not part
+/// of the token (as in the Rust reader of `tokenizers`).
+pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Vocab, Error> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let valid = &bytes[..error.valid_up_to()];
+        Error::NotUtf8 {
+            file: file.to_owned(),
+            line: valid.iter().filter(|byte| **byte == b'\n').count() + 1,
+        }
+    })?;
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    build(file, &lines)
+}
+
+/// A vocabulary of tokens in the order of their ids.
+pub(crate) fn build(file: &Path, tokens: &[&str]) -> Result<Vocab, Error> {
+    let found = tokens.len();
+    if found == 0 || found > MAX_TOKENS {
+        return Err(Error::Size { file: file.to_owned(), limit: MAX_TOKENS, found });
+    }
+    Vocab::new(tokens.iter().copied()).map_err(|(first, second)| Error::Duplicate {
+        file: file.to_owned(),
+        token: tokens.get(first as usize).copied().unwrap_or_default().to_owned(),
+        first,
+        second,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_text(text: &[u8]) -> Result<Vocab, String> {
+        parse(Path::new("vocab.txt"), text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn lines_are_tokens() {
+        let vocab = parse_text(b"[PAD]\r\na\r\n\xc3\xb1 \n##b").unwrap();
+        let tokens: Vec<_> = (0..4).map(|id| vocab.token(id).unwrap()).collect();
+        assert_eq!(tokens, ["[PAD]", "a", "ñ", "##b"]);
+    }
+
+    #[test]
+    fn bad_files_are_refused() {
+        assert!(parse_text(b"").unwrap_err().contains("between 1 and"));
+        assert!(parse_text(b"a\nb\n\xff").unwrap_err().contains("line 3"));
+        let error = parse_text(b"a\nb\na").unwrap_err();
+        assert!(error.contains("\"a\"") && error.contains("ids 0 and 2"), "{error}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Random Unicode, typed special tokens and every code point, against Hugging Face.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests fail by panicking"
+)]
+
+mod common;
+
+use common::{CASINGS, Digest, cases, fixture_text, flat, join, numbers, options, small};
+use nervio_tokenizer::{Tokenizer, TokenizerOptions};
+use serde_json::Value;
+
+/// One past the last scalar that is a piece in the vocabulary of the code point test.
+const CODEPOINT_VOCABULARY_END: u32 = 0x3_2000;
+
+/// Compares every case; says how many differ and shows the first ones.
+fn compare(name: &str, casing: &str, tokenizer: &Tokenizer) {
+    let cases = cases(name);
+    let failures: Vec<String> =
+        cases.iter().filter_map(|case| difference(case, casing, tokenizer)).collect();
+    assert!(
+        failures.is_empty(),
+        "{casing}: {} of {} cases of {name} differ:\n{}",
+        failures.len(),
+        cases.len(),
+        failures[..failures.len().min(10)].join("\n")
+    );
+}
+
+fn difference(case: &Value, casing: &str, tokenizer: &Tokenizer) -> Option<String> {
+    let expected = numbers(&case[casing]);
+    let (text, found) = if let Some(text) = case["text"].as_str() {
+        (text.to_owned(), flat(text, &tokenizer.encode(text)))
+    } else {
+        let words: Vec<&str> =
+            case["words"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        let (text, ranges) = join(&words);
+        let found = flat(&text, &tokenizer.encode_words(&text, &ranges));
+        (text, found)
+    };
+    (found != expected).then(|| format!("{text:?}\n  expected {expected:?}\n  found    {found:?}"))
+}
+
+#[test]
+fn random_texts_and_words_are_those_of_hugging_face() {
+    for (casing, lowercase) in CASINGS {
+        compare("unicode.json", casing, &small(options(lowercase)));
+    }
+}
+
+#[test]
+fn typed_specials_become_their_ids_when_asked() {
+    for (casing, lowercase) in CASINGS {
+        let options = TokenizerOptions { encode_special_tokens: false, ..options(lowercase) };
+        compare("typed_specials.json", casing, &small(options));
+    }
+}
+
+/// Specials, every visible scalar below the bound, and the same as continuations.
+fn codepoint_vocabulary() -> String {
+    let visible = (0..CODEPOINT_VOCABULARY_END)
+        .filter_map(char::from_u32)
+        .filter(|char| !char.is_control() && !char.is_whitespace());
+    let mut lines = String::from("[MASK]\n[PAD]\n[EOS]\n[UNK]\n[CLS]\n[SEP]\n");
+    for char in visible.clone() {
+        lines.push(char);
+        lines.push('\n');
+    }
+    for char in visible {
+        lines.push_str("##");
+        lines.push(char);
+        lines.push('\n');
+    }
+    lines
+}
+
+#[test]
+fn every_code_point_beside_letters_is_treated_as_by_hugging_face() {
+    let vocabulary = codepoint_vocabulary();
+    for (casing, lowercase) in CASINGS {
+        let tokenizer =
+            Tokenizer::from_vocab_bytes("vocab.txt", vocabulary.as_bytes(), options(lowercase))
+                .unwrap();
+        let runs = fixture_text(&format!("codepoints.{casing}.txt"));
+        let expected = runs.lines().flat_map(|line| {
+            let (count, digest) = line.split_once(' ').unwrap();
+            std::iter::repeat_n(digest, count.parse().unwrap())
+        });
+        let mut wrong = Vec::new();
+        let mut blocks = 0;
+        for (block, expected) in (0_u32..).step_by(256).zip(expected) {
+            let mut digest = Digest::new();
+            for char in (block..block + 256).filter_map(char::from_u32) {
+                let text = format!("a{char}b a{char} {char}b");
+                digest.add(&flat(&text, &tokenizer.encode(&text)));
+            }
+            if digest.hex() != expected {
+                wrong.push(format!("U+{block:04X}"));
+            }
+            blocks += 1;
+        }
+        assert_eq!(blocks, 0x11_0000 / 256);
+        assert!(wrong.is_empty(), "{casing}: blocks that differ: {wrong:?}");
+    }
+}
