@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nervio_weights_tools::synth;
+use nervio_weights_tools::{quantize, synth};
 
 /// Make, convert and check BERT checkpoints for nervio.
 #[derive(Debug, Parser)]
@@ -18,11 +18,14 @@ struct Cli {
 enum Command {
     /// Write a model folder of random but well-scaled weights, the same bytes everywhere
     Synth(synth::Args),
+    /// Write a model folder with smaller weights
+    Quantize(quantize::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Synth(args) => synth::run(&args),
+        Command::Quantize(args) => quantize::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,256 @@
+//! `nervio-weights quantize`: the same model in half the bytes, or in a quarter.
+//!
+//! 8-bit weights are symmetric with one scale for each row (each output of a layer, each token of
+//! an embedding): `w[row, i] = q[row, i] * scale[row]`, `q` from -127 to 127. The scale of a row is
+//! not simply its largest magnitude over 127: a few smaller ones, which clip the largest weights,
+//! are tried, and the one with the least squared error is taken.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use half::{bf16, f16};
+use nervio_weights::{
+    BertTensors, Checkpoint, Dtype, FloatTensor, OpenOptions, OwnedTensor, write_file,
+};
+
+use crate::output::whole_folder;
+
+/// The types that weights can be brought to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Target {
+    /// Half precision.
+    F16,
+    /// bfloat16.
+    Bf16,
+    /// 8-bit integers with a scale for each row.
+    Int8,
+}
+
+/// Write a model folder with smaller weights
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  nervio-weights quantize my-model my-model-int8 --dtype int8")]
+pub struct Args {
+    /// The model folder to read
+    source: PathBuf,
+    /// The new folder to write
+    out: PathBuf,
+    /// The type of matrices; biases and layer norms stay f32
+    #[arg(long, value_enum)]
+    dtype: Target,
+}
+
+/// What a tensor lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Loss {
+    /// Root of the mean squared difference.
+    pub rms: f64,
+    /// Largest difference.
+    pub max: f64,
+    /// Root of the mean square of the weights themselves.
+    pub scale: f64,
+}
+
+/// Shares of a row's largest magnitude that are tried as the end of the 8-bit range.
+const CLIP_RATIOS: [f32; 6] = [1.0, 0.95, 0.9, 0.85, 0.8, 0.7];
+
+/// Files beside the weights that belong to a model.
+const COMPANIONS: [&str; 6] = [
+    "config.json",
+    "vocab.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+];
+
+/// Runs the command.
+///
+/// # Errors
+/// When the source cannot be read or the folder not be written.
+pub fn run(args: &Args) -> Result<()> {
+    let mut report = Vec::new();
+    whole_folder(&args.out, |folder| {
+        report = quantize_folder(&args.source, folder, args.dtype)?;
+        Ok(())
+    })?;
+    println!("{:<60} {:>10} {:>10} {:>10}", "tensor", "rms", "max", "rms/scale");
+    for (name, loss) in &report {
+        let relative = if loss.scale > 0.0 { loss.rms / loss.scale } else { 0.0 };
+        println!("{name:<60} {:>10.2e} {:>10.2e} {relative:>10.5}", loss.rms, loss.max);
+    }
+    Ok(())
+}
+
+/// Writes the model of `source` into `folder` and tells what each matrix lost.
+///
+/// # Errors
+/// As [`run`].
+pub fn quantize_folder(
+    source: &Path,
+    folder: &Path,
+    target: Target,
+) -> Result<Vec<(String, Loss)>> {
+    let checkpoint = Checkpoint::open(source, &OpenOptions::default())?;
+    let names = BertTensors::new(&checkpoint)?;
+    let ignored = names.ignored();
+    let (mut tensors, mut report) = (Vec::new(), Vec::new());
+    for name in checkpoint.names().filter(|name| !ignored.contains(name)) {
+        let Some(tensor) = checkpoint.get(name) else { continue };
+        let floats = tensor.floats()?;
+        floats.check_finite()?;
+        if tensor.shape.len() == 2 {
+            let (mut quantized, loss) = quantize(name, tensor.shape, &floats, target)?;
+            tensors.append(&mut quantized);
+            report.push((name.to_owned(), loss));
+        } else {
+            tensors.push(OwnedTensor::from_f32(name, tensor.shape.to_vec(), &floats.to_vec()));
+        }
+    }
+    let mut metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    if target == Target::Int8 {
+        metadata.insert("nervio.quantization".into(), "int8-per-row-symmetric".into());
+    }
+    write_file(&folder.join("model.safetensors"), &tensors, metadata)?;
+    for name in COMPANIONS {
+        let from = source.join(name);
+        if from.exists() {
+            fs::copy(&from, folder.join(name))
+                .with_context(|| format!("cannot copy {}", from.display()))?;
+        }
+    }
+    Ok(report)
+}
+
+/// One matrix in the new type: one tensor, or integers and scales.
+fn quantize(
+    name: &str,
+    shape: &[usize],
+    floats: &FloatTensor<'_>,
+    target: Target,
+) -> Result<(Vec<OwnedTensor>, Loss)> {
+    let values = floats.to_vec();
+    let (tensors, stored) = match target {
+        Target::Int8 => int8(name, shape, &values),
+        Target::F16 => {
+            let narrow: Vec<f16> = values.iter().map(|x| f16::from_f32(*x)).collect();
+            if let Some(at) = narrow.iter().position(|x| !x.is_finite()) {
+                bail!("{name}: {} does not fit f16; expected magnitudes up to 65504", values[at]);
+            }
+            let data = narrow.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let tensor =
+                OwnedTensor { name: name.into(), dtype: Dtype::F16, shape: shape.into(), data };
+            (vec![tensor], narrow.iter().map(|x| x.to_f32()).collect())
+        }
+        Target::Bf16 => {
+            let narrow: Vec<bf16> = values.iter().map(|x| bf16::from_f32(*x)).collect();
+            let data = narrow.iter().flat_map(|x| x.to_le_bytes()).collect();
+            let tensor =
+                OwnedTensor { name: name.into(), dtype: Dtype::BF16, shape: shape.into(), data };
+            (vec![tensor], narrow.iter().map(|x| x.to_f32()).collect())
+        }
+    };
+    Ok((tensors, loss(&values, &stored)))
+}
+
+/// Integers `[rows, columns]` and scales `[rows]`, and the numbers that they stand for.
+fn int8(name: &str, shape: &[usize], values: &[f32]) -> (Vec<OwnedTensor>, Vec<f32>) {
+    let columns = shape.last().copied().unwrap_or(0).max(1);
+    let mut data = Vec::with_capacity(values.len());
+    let mut scales = Vec::new();
+    let mut stored = Vec::with_capacity(values.len());
+    for row in values.chunks(columns) {
+        let scale = best_scale(row);
+        scales.push(scale);
+        for value in row {
+            let q = nearest(*value, scale);
+            data.push(q.cast_unsigned());
+            stored.push(f32::from(q) * scale);
+        }
+    }
+    let integers = OwnedTensor { name: name.into(), dtype: Dtype::I8, shape: shape.into(), data };
+    let scales = OwnedTensor::from_f32(format!("{name}_scale"), vec![scales.len()], &scales);
+    (vec![integers, scales], stored)
+}
+
+/// The scale of a row with the least squared error.
+fn best_scale(row: &[f32]) -> f32 {
+    let largest = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+    let error = |scale: f32| -> f64 {
+        row.iter().map(|x| f64::from(*x - f32::from(nearest(*x, scale)) * scale).powi(2)).sum()
+    };
+    let scales = CLIP_RATIOS.map(|ratio| largest * ratio / 127.0);
+    let best = scales.into_iter().map(|scale| (error(scale), scale));
+    best.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(0.0, |(_, scale)| scale)
+}
+
+/// The multiple of `scale` nearest to `value`.
+fn nearest(value: f32, scale: f32) -> i8 {
+    let q = if scale > 0.0 { value / scale } else { 0.0 };
+    #[allow(clippy::cast_possible_truncation, reason = "clamped to the range of i8")]
+    let q = q.round_ties_even().clamp(-127.0, 127.0) as i8;
+    q
+}
+
+fn loss(values: &[f32], stored: &[f32]) -> Loss {
+    let count = values.len().max(1) as f64;
+    let differences = values.iter().zip(stored).map(|(a, b)| f64::from((a - b).abs()));
+    let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
+    Loss {
+        rms: (squares(&mut differences.clone()) / count).sqrt(),
+        max: differences.fold(0.0, f64::max),
+        scale: (squares(&mut values.iter().map(|x| f64::from(*x))) / count).sqrt(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_multiples_is_kept_exactly() {
+        let row: Vec<f32> = (-127..=127).map(|q| q as f32 * 0.5).collect();
+        let (tensors, stored) = int8("x.weight", &[1, 255], &row);
+        assert_eq!(stored, row);
+        assert_eq!(tensors[1].name, "x.weight_scale");
+        assert_eq!(tensors[0].shape, [1, 255]);
+    }
+
+    #[test]
+    fn one_outlier_is_clipped_where_that_costs_less() {
+        let mut row = vec![0.004; 4000];
+        row[7] = 1.0;
+        let scale = best_scale(&row);
+        assert!(scale < 1.0 / 127.0);
+        assert_eq!(best_scale(&[0.0; 8]), 0.0);
+    }
+
+    #[test]
+    fn a_folder_goes_through_every_type() {
+        let source = tempfile::tempdir().unwrap();
+        let weight: Vec<f32> = (0..64).map(|i| (i as f32).sin()).collect();
+        let tensors = [
+            OwnedTensor::from_f32("bert.encoder.layer.0.output.dense.weight", vec![4, 16], &weight),
+            OwnedTensor::from_f32("bert.encoder.layer.0.output.dense.bias", vec![4], &weight[..4]),
+            OwnedTensor::from_f32("bert.pooler.dense.weight", vec![4, 4], &weight[..16]),
+        ];
+        write_file(&source.path().join("model.safetensors"), &tensors, HashMap::new()).unwrap();
+        fs::write(source.path().join("config.json"), "{}").unwrap();
+        for (target, dtype, bound) in [
+            (Target::F16, Dtype::F16, 3e-4),
+            (Target::Bf16, Dtype::BF16, 2e-3),
+            (Target::Int8, Dtype::I8, 4e-3),
+        ] {
+            let out = tempfile::tempdir().unwrap();
+            let report = quantize_folder(source.path(), out.path(), target).unwrap();
+            assert_eq!(report.len(), 1, "the pooler is left out");
+            assert!(report[0].1.rms < bound, "{target:?}: {:?}", report[0]);
+            let written = Checkpoint::open(out.path(), &OpenOptions::default()).unwrap();
+            let name = "bert.encoder.layer.0.output.dense";
+            assert_eq!(written.get(&format!("{name}.weight")).unwrap().dtype, dtype);
+            assert_eq!(written.get(&format!("{name}.bias")).unwrap().dtype, Dtype::F32);
+            assert!(out.path().join("config.json").exists());
+        }
+    }
+}
