@@ -1,2 +1,51 @@
 //! Named entities from text: a recogniser over a hand-written BERT encoder.
+//!
+//! One call goes from text to entities; everything in between is in crates of its own, joined only
+//! here: `nervio-tokenizer` (text to pieces), `nervio-bert` (pieces to logits) and `nervio-ner`
+//! (logits to entities).
+//!
+//! ```
+//! # #[cfg(feature = "embedded-model")] {
+//! let recognizer = nervio::Recognizer::builder().build()?;
+//! let found = recognizer.recognize("Me llamo Wolfgang y vivo en Berlín")?;
+//! let labels: Vec<_> = found.entities.iter().map(|entity| entity.label.as_str()).collect();
+//! assert_eq!(labels, ["PER", "LOC"]);
+//! # }
+//! # Ok::<(), nervio::Error>(())
+//! ```
+//!
+//! # Promises
+//!
+//! - A document's answer has the same bits alone, in any batch, in any order and on any number of
+//!   threads, on one instruction set.
+//! - A document is never truncated: a long one is read in overlapping windows, and the answer says
+//!   in how many.
+//! - Once a model is loaded nothing of its files stays open or mapped: they may be replaced, cut
+//!   short or removed.
 #![forbid(unsafe_code)]
+
+mod document;
+#[cfg(feature = "embedded-model")]
+mod embedded;
+mod error;
+mod inspect;
+mod options;
+mod plan;
+mod profile;
+mod recognizer;
+mod source;
+mod tracer;
+
+pub use document::{Document, Recognition};
+pub use error::Error;
+pub use inspect::{Inspection, TensorInfo, TensorUse, inspect};
+pub use options::{Compat, DEFAULT_BATCH_TOKENS, Dtype, RecognizerBuilder};
+pub use profile::{Profile, StageProfile};
+pub use recognizer::Recognizer;
+pub use source::ModelSource;
+pub use tracer::{Trace, TraceOptions, Tracer};
+
+pub use nervio_bert::{Config, Stage};
+pub use nervio_ner::{Aggregation, DecoderOptions, Entity, OffsetMap, Scheme, iob2_tags};
+pub use nervio_tokenizer as tokenizer;
+pub use nervio_weights as weights;

@@ -1,0 +1,115 @@
+//! Documents cut into windows, windows gathered into batches.
+
+use std::ops::Range;
+
+use nervio_bert::Config;
+use nervio_ner::windows::{self, Window};
+use nervio_tokenizer::{Encoding, Tokenizer};
+
+use crate::options::{Compat, SPECIAL_TOKENS, WindowOptions};
+use crate::{Document, Error};
+
+/// A document in pieces, with the windows it is read in and, later, its logits.
+pub(crate) struct Planned {
+    pub(crate) encoding: Encoding,
+    pub(crate) windows: Vec<Window>,
+    /// For each window the logits of the pieces it keeps, `[kept, labels]`.
+    pub(crate) logits: Vec<Vec<f32>>,
+}
+
+impl Planned {
+    /// Tokenises a document and cuts it into windows.
+    pub(crate) fn new(
+        tokenizer: &Tokenizer,
+        document: &Document,
+        options: &WindowOptions,
+    ) -> Result<Self, Error> {
+        document.check()?;
+        let encoding = match &document.words {
+            Some(words) => tokenizer.encode_words(&document.text, words),
+            None => tokenizer.encode(&document.text),
+        };
+        let windows = plan(&encoding, options)?;
+        let logits = vec![Vec::new(); windows.len()];
+        Ok(Self { encoding, windows, logits })
+    }
+
+    /// Number of pieces in the document.
+    pub(crate) fn pieces(&self) -> usize {
+        self.encoding.pieces.len()
+    }
+}
+
+fn plan(encoding: &Encoding, options: &WindowOptions) -> Result<Vec<Window>, Error> {
+    let pieces = encoding.pieces.len();
+    match options.compat {
+        Compat::None => {
+            let words: Vec<u32> = encoding.pieces.iter().map(|piece| piece.word).collect();
+            Ok(windows::plan(&words, options.capacity, options.overlap)?)
+        }
+        Compat::HuggingFace => {
+            let windows = windows::plan_hf(pieces, options.capacity, options.overlap)?;
+            let whole = |range: Range<usize>| Window { keep: range.clone(), pieces: range };
+            Ok(windows.into_iter().map(whole).collect())
+        }
+    }
+}
+
+/// One window of one document on its way through the encoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Task {
+    pub(crate) document: usize,
+    pub(crate) window: usize,
+    /// Tokens, special tokens counted.
+    pub(crate) tokens: usize,
+}
+
+/// All windows of the documents that could be planned, longest first, cut into batches of at most
+/// `batch_tokens` tokens (or one window). Sorting makes the sequences of a batch alike, so that
+/// attention is cut evenly among threads.
+pub(crate) fn batches(planned: &[Result<Planned, Error>], batch_tokens: usize) -> Vec<Vec<Task>> {
+    let mut tasks: Vec<Task> = Vec::new();
+    for (document, plan) in planned.iter().enumerate() {
+        let windows = plan.iter().flat_map(|plan| &plan.windows).enumerate();
+        tasks.extend(windows.map(|(window, range)| Task {
+            document,
+            window,
+            tokens: range.pieces.len() + SPECIAL_TOKENS,
+        }));
+    }
+    tasks.sort_by_key(|task| (std::cmp::Reverse(task.tokens), task.document, task.window));
+    let mut batches: Vec<Vec<Task>> = Vec::new();
+    let mut room = 0;
+    for task in tasks {
+        match batches.last_mut() {
+            Some(batch) if task.tokens <= room => batch.push(task),
+            _ => {
+                batches.push(vec![task]);
+                room = batch_tokens;
+            }
+        }
+        room = room.saturating_sub(task.tokens);
+    }
+    batches
+}
+
+/// The token ids of one window: `[CLS]`, its pieces, `[SEP]`.
+pub(crate) fn window_ids<'a>(
+    tokenizer: &'a Tokenizer,
+    encoding: &'a Encoding,
+    pieces: Range<usize>,
+) -> impl Iterator<Item = u32> + 'a {
+    let special = tokenizer.special();
+    let inner = encoding.pieces[pieces].iter().map(|piece| piece.id);
+    std::iter::once(special.cls).chain(inner).chain(std::iter::once(special.sep))
+}
+
+/// The longest window that a model can read, from its config and its tokenizer.
+pub(crate) fn window_options(
+    builder: &crate::RecognizerBuilder,
+    config: &Config,
+    tokenizer: &Tokenizer,
+) -> Result<WindowOptions, Error> {
+    let length = tokenizer.options().model_max_length;
+    WindowOptions::new(builder, config.max_position_embeddings, length)
+}

@@ -1,0 +1,248 @@
+//! From documents to entities.
+
+use std::sync::{Mutex, PoisonError};
+
+use nervio_bert::{Batch, Config, Scratch, TokenClassifier};
+use nervio_kernels::WeightKind;
+use nervio_ner::{Decoder, LabelSet, Piece, word_labels};
+use nervio_tokenizer::{Encoding, Tokenizer};
+use nervio_weights::BertTensors;
+use rayon::ThreadPool;
+use rayon::prelude::*;
+
+use crate::options::{Compat, RecognizerBuilder, WindowOptions};
+use crate::plan::{Planned, batches, window_ids, window_options};
+use crate::{Document, Error, Recognition};
+
+/// A loaded model with its tokenizer, decoder and threads. Share it by reference among threads.
+///
+/// ```no_run
+/// use nervio::{ModelSource, Recognizer};
+///
+/// let recognizer =
+///     Recognizer::builder().model(ModelSource::Folder("my-model".into())).build()?;
+/// for entity in recognizer.recognize("Me llamo Wolfgang y vivo en Berlín")?.entities {
+///     println!("{} {:.3} {}..{}", entity.label, entity.score, entity.start, entity.end);
+/// }
+/// # Ok::<(), nervio::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Recognizer {
+    pub(crate) classifier: TokenClassifier,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) pool: ThreadPool,
+    decoder: Decoder,
+    windows: WindowOptions,
+    batch_tokens: usize,
+    kind: Option<WeightKind>,
+    scratches: Mutex<Vec<Scratch>>,
+}
+
+impl Recognizer {
+    /// A builder with the defaults: the embedded model where the build has one.
+    #[must_use]
+    pub fn builder() -> RecognizerBuilder {
+        RecognizerBuilder::new()
+    }
+
+    pub(crate) fn load(builder: RecognizerBuilder) -> Result<Self, Error> {
+        if builder.batch_tokens == 0 {
+            return Err(Error::Option {
+                option: "--batch-tokens",
+                expected: "a number from 1".to_owned(),
+                found: "0".to_owned(),
+            });
+        }
+        let (isa, pool) = builder.machine()?;
+        let parts = builder.source()?.open(builder.mmap)?;
+        let windows = window_options(&builder, &parts.config, &parts.tokenizer)?;
+        let tensors = BertTensors::new(&parts.checkpoint)?;
+        let dtype = builder.dtype.weights();
+        let classifier =
+            pool.install(|| TokenClassifier::load(isa, &parts.config, &tensors, dtype))?;
+        let decoder = Decoder::new(LabelSet::new(&parts.config.labels)?, builder.decoder)?;
+        Ok(Self {
+            kind: classifier.encoder().kind(),
+            classifier,
+            tokenizer: parts.tokenizer,
+            pool,
+            decoder,
+            windows,
+            batch_tokens: builder.batch_tokens,
+            scratches: Mutex::default(),
+        })
+    }
+
+    /// Recognises the entities of one text.
+    ///
+    /// # Errors
+    ///
+    /// When the model's scores are not numbers.
+    pub fn recognize(&self, text: &str) -> Result<Recognition, Error> {
+        let mut results = self.recognize_batch(&[Document::new(text)]);
+        results.pop().unwrap_or_else(|| Ok(Recognition::default()))
+    }
+
+    /// Recognises the entities of many documents, answered in their order. A bad document has an
+    /// error; the others are answered. Each answer has the same bits as if it were asked alone.
+    #[must_use]
+    pub fn recognize_batch(&self, documents: &[Document]) -> Vec<Result<Recognition, Error>> {
+        self.pool.install(|| {
+            let planned = self.run(documents);
+            let pairs = documents.par_iter().zip(planned);
+            pairs.map(|(document, planned)| self.decode(document, &planned?)).collect()
+        })
+    }
+
+    /// The tag of each given word, by the scores of its first piece; a word without a piece is
+    /// `O`. This is how token classifiers are evaluated.
+    #[must_use]
+    pub fn label_words(&self, documents: &[Document]) -> Vec<Result<Vec<String>, Error>> {
+        self.pool.install(|| {
+            let planned = self.run(documents);
+            let pairs = documents.par_iter().zip(planned);
+            pairs.map(|(document, planned)| self.tags(document, &planned?)).collect()
+        })
+    }
+
+    /// The tokenizer of the model.
+    #[must_use]
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The config of the model.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        self.classifier.config()
+    }
+
+    /// The labels of the classifier by id.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        &self.config().labels
+    }
+
+    /// Threads of the recogniser's pool.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// The instruction set in use.
+    #[must_use]
+    pub fn isa_name(&self) -> String {
+        self.classifier.encoder().isa().to_string()
+    }
+
+    /// How the encoder's weights are held: `f32`, `f16`, `bf16`, `int8` or `mixed`.
+    #[must_use]
+    pub fn dtype_name(&self) -> &'static str {
+        match self.kind {
+            Some(WeightKind::F32) => "f32",
+            Some(WeightKind::F16) => "f16",
+            Some(WeightKind::BF16) => "bf16",
+            Some(WeightKind::Int8) => "int8",
+            None => "mixed",
+        }
+    }
+
+    /// Bytes that the weights occupy in memory.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        self.classifier.bytes()
+    }
+
+    /// Tokenises, cuts into windows and scores all documents.
+    fn run(&self, documents: &[Document]) -> Vec<Result<Planned, Error>> {
+        let mut planned: Vec<_> = documents
+            .par_iter()
+            .map(|document| Planned::new(&self.tokenizer, document, &self.windows))
+            .collect();
+        self.with_scratch(|scratch| self.score(&mut planned, scratch));
+        planned
+    }
+
+    /// Lends the buffers of a forward pass that is not running.
+    pub(crate) fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
+        let lock = || self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = lock().pop().unwrap_or_default();
+        let result = work(&mut scratch);
+        lock().push(scratch);
+        result
+    }
+
+    /// Fills in the logits of every window.
+    fn score(&self, planned: &mut [Result<Planned, Error>], scratch: &mut Scratch) {
+        let labels = self.labels().len();
+        let mut batch = Batch::new();
+        for tasks in batches(planned, self.batch_tokens) {
+            batch.clear();
+            let mut taken = Vec::with_capacity(tasks.len());
+            for task in tasks {
+                let Ok(plan) = &planned[task.document] else { continue };
+                let pieces = plan.windows[task.window].pieces.clone();
+                let ids = window_ids(&self.tokenizer, &plan.encoding, pieces);
+                match batch.push(self.config(), ids) {
+                    Ok(()) => taken.push(task),
+                    Err(error) => planned[task.document] = Err(error.into()),
+                }
+            }
+            let logits = self.classifier.logits(&batch, scratch, &mut ());
+            for (task, sequence) in taken.iter().zip(batch.sequences()) {
+                let Ok(plan) = &mut planned[task.document] else { continue };
+                let window = &plan.windows[task.window];
+                // One further for [CLS].
+                let first = sequence.start + 1 + window.keep.start - window.pieces.start;
+                let rows = first * labels..(first + window.keep.len()) * labels;
+                plan.logits[task.window] = logits[rows].to_vec();
+            }
+        }
+    }
+
+    fn decode(&self, document: &Document, plan: &Planned) -> Result<Recognition, Error> {
+        let pieces = self.pieces(&plan.encoding);
+        let text = document.text.as_str();
+        let given = document.words.is_some();
+        let entities = match self.windows.compat {
+            Compat::None => self.decoder.decode(text, &pieces, &plan.logits.concat(), given)?,
+            Compat::HuggingFace => {
+                let mut entities = Vec::new();
+                for (window, logits) in plan.windows.iter().zip(&plan.logits) {
+                    let pieces = &pieces[window.pieces.clone()];
+                    entities.append(&mut self.decoder.decode(text, pieces, logits, given)?);
+                }
+                if plan.windows.len() > 1 {
+                    entities = nervio_ner::windows::merge_hf(entities);
+                }
+                entities
+            }
+        };
+        let words = document.words.clone().unwrap_or_else(|| plan.encoding.word_ranges());
+        Ok(Recognition { entities, words, windows: plan.windows.len(), pieces: plan.pieces() })
+    }
+
+    fn tags(&self, document: &Document, plan: &Planned) -> Result<Vec<String>, Error> {
+        let count = match &document.words {
+            Some(words) => words.len(),
+            None => plan.encoding.word_ranges().len(),
+        };
+        let words: Vec<u32> = plan.encoding.pieces.iter().map(|piece| piece.word).collect();
+        let labels = self.labels();
+        let tags = word_labels(&words, &plan.logits.concat(), labels.len(), count)?;
+        let name = |tag: Option<usize>| tag.map_or("O", |tag| labels[tag].as_str()).to_owned();
+        Ok(tags.into_iter().map(name).collect())
+    }
+
+    /// The pieces of an encoding as the decoder sees them.
+    fn pieces<'a>(&'a self, encoding: &'a Encoding) -> Vec<Piece<'a>> {
+        let unknown = self.tokenizer.special().unk;
+        let view = |piece: &'a nervio_tokenizer::Piece| Piece {
+            token: self.tokenizer.token(piece.id).unwrap_or_default(),
+            range: piece.range.clone(),
+            word: piece.word,
+            is_unknown: piece.id == unknown,
+        };
+        encoding.pieces.iter().map(view).collect()
+    }
+}

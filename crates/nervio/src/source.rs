@@ -1,0 +1,83 @@
+//! Where a model comes from, and reading its parts.
+
+use std::path::{Path, PathBuf};
+
+use nervio_bert::Config;
+use nervio_tokenizer::Tokenizer;
+use nervio_weights::{Checkpoint, OpenOptions};
+
+use crate::Error;
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelSource {
+    /// The Spanish model in the binary.
+    #[cfg(feature = "embedded-model")]
+    Embedded,
+    /// A Hugging Face folder: `config.json`, `model.safetensors` (or a sharded index) and
+    /// `vocab.txt` or `tokenizer.json`.
+    Folder(PathBuf),
+}
+
+/// The parts of a model before its weights are packed.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) checkpoint: Checkpoint,
+}
+
+impl ModelSource {
+    /// Reads config, tokenizer and the header of the weights, and checks that they fit together.
+    pub(crate) fn open(&self, mmap: bool) -> Result<Parts, Error> {
+        let parts = match self {
+            #[cfg(feature = "embedded-model")]
+            Self::Embedded => embedded_parts()?,
+            Self::Folder(folder) => folder_parts(folder, mmap)?,
+        };
+        check_vocabulary(&parts)?;
+        Ok(parts)
+    }
+}
+
+#[cfg(feature = "embedded-model")]
+fn embedded_parts() -> Result<Parts, Error> {
+    use crate::embedded::ES_NER;
+    Ok(Parts {
+        config: Config::from_bytes(Path::new("embedded config.json"), ES_NER.config)?,
+        tokenizer: Tokenizer::from_bytes(
+            "embedded vocab.txt",
+            ES_NER.vocab,
+            ES_NER.tokenizer_config,
+        )?,
+        checkpoint: Checkpoint::from_static("embedded model.safetensors", ES_NER.weights)?,
+    })
+}
+
+fn folder_parts(folder: &Path, mmap: bool) -> Result<Parts, Error> {
+    check_folder(folder)?;
+    Ok(Parts {
+        config: Config::from_file(&folder.join("config.json"))?,
+        tokenizer: Tokenizer::from_folder(folder)?,
+        checkpoint: Checkpoint::open(folder, &OpenOptions { mmap })?,
+    })
+}
+
+/// One clear sentence where the path is no folder at all.
+pub(crate) fn check_folder(folder: &Path) -> Result<(), Error> {
+    let found = match std::fs::metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Ok(_) => "a file".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Err(Error::Folder { folder: folder.to_owned(), found })
+}
+
+/// Every id that the tokenizer can give must be a row of the embedding table.
+fn check_vocabulary(parts: &Parts) -> Result<(), Error> {
+    let vocab_size = parts.config.vocab_size;
+    let found = parts.tokenizer.vocab_size();
+    if found == vocab_size {
+        return Ok(());
+    }
+    Err(Error::Vocabulary { file: parts.config.file.clone(), vocab_size, found })
+}
