@@ -48,7 +48,8 @@ fn check(folder: &Path, reference: &Path, isa: Isa) -> (f32, f32) {
     let model = TokenClassifier::load(isa, &config, &tensors, WeightDtype::Auto).unwrap();
     drop((tensors, checkpoint));
     let reference = Checkpoint::open_file(reference, &OpenOptions::default()).unwrap();
-    let expected = |name: String| reference.get(&name).map(|tensor| tensor.floats().unwrap().to_vec());
+    let expected =
+        |name: String| reference.get(&name).map(|tensor| tensor.floats().unwrap().to_vec());
     let mut scratch = Scratch::new();
     let (mut hidden_worst, mut logits_worst) = (0.0_f32, 0.0_f32);
     let mut documents = 0;

@@ -94,7 +94,10 @@ def case(rng: random.Random, tokenizers: list[BertTokenizerFast]) -> dict:
     text = "".join(rng.choice(PARTS) + rng.choice([" ", " ", " ", "", "  "]) for _ in range(rng.randint(1, 8)))
     whole = tokens(text, add_special_tokens=False, return_offsets_mapping=True)
     ids, count = whole["input_ids"], len(whole["input_ids"])
-    byte = lambda char: len(text[:char].encode())  # noqa: E731
+
+    def byte(char: int) -> int:
+        return len(text[:char].encode())
+
     logits = rows(rng, count, labels)
     capacity = rng.choice([count + 5, rng.randint(2, 9)])
     stride = rng.randint(0, capacity - 1)
@@ -152,9 +155,8 @@ def main() -> None:
         cases = [case(rng, tokenizers) for _ in range(CASES)]
     lines = ",\n".join(json.dumps(case, ensure_ascii=False, separators=(",", ":")) for case in cases)
     OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(
-        f'{{"made_with": {{"transformers": "{transformers.__version__}"}},\n"cases": [\n{lines}\n]}}\n', encoding="utf-8"
-    )
+    head = json.dumps({"transformers": transformers.__version__})
+    OUT.write_text(f'{{"made_with": {head},\n"cases": [\n{lines}\n]}}\n', encoding="utf-8")
 
 
 if __name__ == "__main__":

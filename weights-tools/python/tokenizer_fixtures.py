@@ -203,11 +203,11 @@ def random_char(rng: random.Random) -> str:
 
 
 def random_text(rng: random.Random, index: int) -> str:
-    """A short text; now and then with a very long word or a typed special."""
+    """A short text; now and then with a very long word, marks out of order or a typed special."""
     text = "".join(random_char(rng) for _ in range(rng.randint(1, 14)))
     if index % 40 == 0:
         text += rng.choice(["ñ", "a", "e\u0301", "\u200bx", "Σ"]) * rng.randint(95, 104) + rng.choice(["", ".", " b"])
-    if index % 20 == 0:
+    if index % 20 == 10:
         text += rng.choice("aé가日") + "".join(rng.choice(REORDERED) for _ in range(rng.randint(2, 5))) + "b"
     if index % 25 == 0:
         cut = rng.randint(0, len(text))

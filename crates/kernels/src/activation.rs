@@ -79,6 +79,14 @@ impl FromStr for Activation {
     }
 }
 
+impl fmt::Display for Activation {
+    /// The first name of the function.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = NAMES.into_iter().find(|(_, activation)| activation == self);
+        f.pad(name.map_or("", |(name, _)| name))
+    }
+}
+
 impl Activation {
     /// Applies the function to each vector of `values`, whose length is a multiple of a vector's.
     #[inline(always)]
@@ -237,6 +245,14 @@ mod tests {
     fn nan_stays_nan() {
         for (_, activation) in NAMES {
             on_every_leg(activation, &[f32::NAN], |_, y| assert!(y.is_nan(), "{activation:?}"));
+        }
+    }
+
+    #[test]
+    fn names_round_trip() {
+        for (name, activation) in NAMES {
+            assert_eq!(name.parse(), Ok(activation));
+            assert_eq!(activation.to_string().parse(), Ok(activation));
         }
     }
 

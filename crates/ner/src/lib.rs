@@ -1,2 +1,106 @@
 //! Tag schemes, word aggregation, long-document windows and entities.
+//!
+//! A token classifier gives every word piece of a text one number for each label. This crate makes
+//! entities of these numbers. It knows nothing of tensors or tokenizers: what it needs of a piece
+//! is its spelling, the bytes it covers and the word it belongs to ([`Piece`]).
+//!
+//! ```
+//! use nervio_ner::{Decoder, DecoderOptions, LabelSet, Piece};
+//!
+//! let labels = LabelSet::new(&["O", "B-PER", "I-PER", "B-LOC", "I-LOC"])?;
+//! let decoder = Decoder::new(labels, DecoderOptions::default())?;
+//!
+//! let text = "Ana O'Brien";
+//! let piece = |token, range, word| Piece { token, range, word, is_unknown: false };
+//! let pieces = [
+//!     piece("Ana", 0..3, 0),
+//!     piece("O", 4..5, 1),
+//!     piece("'", 5..6, 2),
+//!     piece("Bri", 6..9, 3),
+//!     piece("##en", 9..11, 3),
+//! ];
+//! let logits = [
+//!     0.0, 9.0, 1.0, 0.0, 0.0, // Ana: B-PER
+//!     0.0, 4.0, 5.0, 0.0, 0.0, // O: a person, B or I
+//!     9.0, 0.0, 0.0, 0.0, 0.0, // ': O, but inside of a word
+//!     0.0, 0.0, 0.0, 0.0, 9.0, // Bri: I-LOC, likewise
+//!     9.0, 0.0, 0.0, 0.0, 0.0,
+//! ];
+//! let entities = decoder.decode(text, &pieces, &logits, false)?;
+//! assert_eq!(entities.len(), 1);
+//! assert_eq!(entities[0].label, "PER");
+//! assert_eq!(&text[entities[0].start..entities[0].end], "Ana O'Brien");
+//! # Ok::<(), nervio_ner::Error>(())
+//! ```
+//!
+//! # From pieces to entities
+//!
+//! Three questions have to be answered, and every system answers them in its own way
+//! ([`Aggregation`]).
+//!
+//! *What is a word?* A classifier is trained on the first piece of each word; what it says of the
+//! others was never asked for. [`Aggregation::Best`] goes by the word ids that the tokenizer gave
+//! its pieces. Where nobody has marked the words, BERT's tokenizer takes every punctuation mark
+//! for one, although training data does not: so words that a mark ties together without a blank
+//! are one again, [`WordUnit::Compound`]. Apostrophes, hyphens, periods, `&`, `/` and `·` tie
+//! words that hold letters or digits; a comma ties digits. A last period belongs to an
+//! abbreviation of single or doubled letters (`U.S.`, `EE.UU.`), any other to the sentence.
+//! Hugging Face's strategies find words by comparing the length of a piece with that of the text
+//! it covers, which fails where the tokenizer dropped a character; here they do so too.
+//!
+//! *Which type has it?* `B-PER` and `I-PER` are labels by themselves to the classifier, so that
+//! their probabilities can both be lower than that of `O` although `PER` is likelier than not. The
+//! default adds up the probabilities of a type under all its prefixes, its mass, and takes the
+//! largest; the score of an entity is the mean mass of its words. The prefix is that of the
+//! likeliest label of the type.
+//!
+//! *Where does an entity end?* By the tag scheme ([`Scheme`]), which the labels show: `B` begins,
+//! `S` and `U` are alone, `E` and `L` end, and a change of type is a border. What a scheme forbids
+//! (an `I` with nothing before it) is read as what it must have been meant to say. The end moves
+//! over combining marks that a tokenizer stripped: no half letters.
+//!
+//! # Long texts
+//!
+//! An encoder reads some 500 pieces at once. [`windows::plan`] cuts longer texts between words
+//! into windows that overlap, and says which logits to take from which, so that every word is
+//! judged once, where it has most context. Decoding then sees one text.
+//!
+//! # Offsets
+//!
+//! Everything counts bytes of UTF-8. [`OffsetMap`] translates to code points (Python) and UTF-16
+//! units (JavaScript, Java). Offsets are always on character boundaries.
+//!
+//! # Hostile input
+//!
+//! Any label, any text and any number can be given: the answer is entities or an [`Error`], never
+//! a panic, and the time it takes grows with the text and no faster.
 #![forbid(unsafe_code)]
+
+mod aggregate;
+mod decoder;
+mod entity;
+mod error;
+mod filter;
+mod join;
+mod labels;
+mod names;
+mod offsets;
+mod options;
+mod scheme;
+mod softmax;
+mod tags;
+#[cfg(test)]
+mod testing;
+pub mod windows;
+mod word_labels;
+
+pub use decoder::Decoder;
+pub use entity::{Entity, Piece};
+pub use error::Error;
+pub use labels::LabelSet;
+pub use offsets::OffsetMap;
+pub use options::{Aggregation, DecoderOptions, WordUnit};
+pub use scheme::{Prefix, Scheme};
+pub use softmax::softmax_rows;
+pub use tags::iob2_tags;
+pub use word_labels::word_labels;

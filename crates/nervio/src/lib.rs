@@ -46,6 +46,6 @@ pub use source::ModelSource;
 pub use tracer::{Trace, TraceOptions, Tracer};
 
 pub use nervio_bert::{Config, Stage};
-pub use nervio_ner::{Aggregation, DecoderOptions, Entity, OffsetMap, Scheme, iob2_tags};
+pub use nervio_ner::{Aggregation, DecoderOptions, Entity, OffsetMap, Scheme, WordUnit, iob2_tags};
 pub use nervio_tokenizer as tokenizer;
 pub use nervio_weights as weights;

@@ -27,6 +27,22 @@ pub(crate) struct Parts {
 }
 
 impl ModelSource {
+    /// Reads the tokenizer alone, which needs no weights.
+    ///
+    /// # Errors
+    ///
+    /// When its files are missing or wrong.
+    pub fn tokenizer(&self) -> Result<Tokenizer, Error> {
+        match self {
+            #[cfg(feature = "embedded-model")]
+            Self::Embedded => embedded_tokenizer(),
+            Self::Folder(folder) => {
+                check_folder(folder)?;
+                Ok(Tokenizer::from_folder(folder)?)
+            }
+        }
+    }
+
     /// Reads config, tokenizer and the header of the weights, and checks that they fit together.
     pub(crate) fn open(&self, mmap: bool) -> Result<Parts, Error> {
         let parts = match self {
@@ -44,13 +60,15 @@ fn embedded_parts() -> Result<Parts, Error> {
     use crate::embedded::ES_NER;
     Ok(Parts {
         config: Config::from_bytes(Path::new("embedded config.json"), ES_NER.config)?,
-        tokenizer: Tokenizer::from_bytes(
-            "embedded vocab.txt",
-            ES_NER.vocab,
-            ES_NER.tokenizer_config,
-        )?,
+        tokenizer: embedded_tokenizer()?,
         checkpoint: Checkpoint::from_static("embedded model.safetensors", ES_NER.weights)?,
     })
+}
+
+#[cfg(feature = "embedded-model")]
+fn embedded_tokenizer() -> Result<Tokenizer, Error> {
+    use crate::embedded::ES_NER;
+    Ok(Tokenizer::from_bytes("embedded vocab.txt", ES_NER.vocab, ES_NER.tokenizer_config)?)
 }
 
 fn folder_parts(folder: &Path, mmap: bool) -> Result<Parts, Error> {

@@ -13,15 +13,25 @@ pub(crate) struct AddedToken {
     pub(crate) left_strip: bool,
     /// White space to its right belongs to it.
     pub(crate) right_strip: bool,
+    /// Looked for in normalised text.
+    pub(crate) normalized: bool,
     /// Whether it has a meaning of its own, such as `[SEP]`.
     pub(crate) special: bool,
 }
 
 impl AddedToken {
-    /// A token that is cut out wherever it stands.
+    /// A token that is cut out wherever it stands: of raw text when it is special, else, as
+    /// transformers has it, of normalised text.
     pub(crate) fn plain(content: &str, id: u32, special: bool) -> Self {
-        let content = content.to_owned();
-        Self { content, id, single_word: false, left_strip: false, right_strip: false, special }
+        Self {
+            content: content.to_owned(),
+            id,
+            single_word: false,
+            left_strip: false,
+            right_strip: false,
+            normalized: !special,
+            special,
+        }
     }
 }
 

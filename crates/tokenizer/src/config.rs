@@ -1,13 +1,16 @@
 //! `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Error;
 use crate::options::TokenizerOptions;
+use crate::vocab::MAX_BYTES;
 
 /// What the small files beside a vocabulary say; every key may be absent.
 #[derive(Clone, Debug, Default)]
@@ -36,17 +39,17 @@ impl Settings {
     pub(crate) fn from_folder(folder: &Path) -> Result<Self, Error> {
         let mut settings = Self::default();
         let map = folder.join("special_tokens_map.json");
-        if let Some(json) = read_if_there(&map)? {
+        if let Some(json) = read_json(&map)? {
             settings.special_tokens(&map, &json)?;
         }
         let config = folder.join("tokenizer_config.json");
-        if let Some(json) = read_if_there(&config)? {
+        if let Some(json) = read_json(&config)? {
             settings.tokenizer_config(&config, &json)?;
         }
         let added = folder.join("added_tokens.json");
-        if let Some(json) = read_if_there(&added)? {
+        if let Some(json) = read_json(&added)? {
             settings.added = BTreeMap::<String, u32>::deserialize(json)
-                .map_err(|source| Error::Json { file: added, source })?;
+                .map_err(|source| malformed(&added, "the file", source))?;
         }
         Ok(settings)
     }
@@ -139,16 +142,31 @@ pub(crate) fn wrong(file: &Path, key: &str, expected: &str, found: &Value) -> Er
 
 /// Parses JSON.
 pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Value, Error> {
-    serde_json::from_slice(bytes).map_err(|source| Error::Json { file: file.to_owned(), source })
+    serde_json::from_slice(bytes).map_err(|source| malformed(file, "the file", source))
 }
 
-/// The bytes of a file.
-pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(file).map_err(|source| Error::Read { file: PathBuf::from(file), source })
+/// An [`Error::Json`].
+pub(crate) fn malformed(file: &Path, part: &str, source: serde_json::Error) -> Error {
+    Error::Json { file: file.to_owned(), part: part.to_owned(), source }
 }
 
-fn read_if_there(file: &Path) -> Result<Option<Value>, Error> {
-    if file.exists() { parse(file, &read(file)?).map(Some) } else { Ok(None) }
+/// The JSON of a file, if there is one.
+pub(crate) fn read_json(file: &Path) -> Result<Option<Value>, Error> {
+    read(file)?.map(|bytes| parse(file, &bytes)).transpose()
+}
+
+/// The bytes of a file, if there is one.
+pub(crate) fn read(file: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let mut bytes = Vec::new();
+    let limit = MAX_BYTES as u64 + 1;
+    match File::open(file).and_then(|open| open.take(limit).read_to_end(&mut bytes)) {
+        Ok(_) if bytes.len() > MAX_BYTES => {
+            Err(Error::TooLarge { file: file.to_owned(), limit: MAX_BYTES })
+        }
+        Ok(_) => Ok(Some(bytes)),
+        Err(source) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Read { file: file.to_owned(), source }),
+    }
 }
 
 #[cfg(test)]

@@ -20,10 +20,12 @@ pub enum Error {
         folder: PathBuf,
     },
     /// A file is not JSON of the right form, or nested too deep.
-    #[error("{} is malformed", file.display())]
+    #[error("{}: {part} is malformed", file.display())]
     Json {
         /// The file.
         file: PathBuf,
+        /// A key of the file, or the whole.
+        part: String,
         /// Where and why.
         source: serde_json::Error,
     },
@@ -57,14 +59,27 @@ pub enum Error {
         /// Tokens in the file.
         found: usize,
     },
+    /// A file is larger than any vocabulary.
+    #[error("{}: expected at most {limit} bytes, found more", file.display())]
+    TooLarge {
+        /// The file.
+        file: PathBuf,
+        /// Most bytes that are read.
+        limit: usize,
+    },
     /// A token has two ids.
-    #[error("{}: token {token:?}: expected once, found with ids {first} and {second}", file.display())]
+    #[error(
+        "{}: token {token:?}: expected once, found on lines {} and {} (ids {first} and {second})",
+        file.display(),
+        u64::from(*first) + 1,
+        u64::from(*second) + 1
+    )]
     Duplicate {
         /// The file.
         file: PathBuf,
         /// The token.
         token: String,
-        /// One id (line, counted from 0).
+        /// One id: its line, counted from 0; tokens of `added_tokens.json` follow the last line.
         first: u32,
         /// The other.
         second: u32,

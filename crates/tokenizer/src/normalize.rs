@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
-use unicode_normalization::char::canonical_combining_class;
-
 use crate::options::TokenizerOptions;
-use crate::unicode::{decompose, is_cjk, is_combining_mark, is_dropped, is_punctuation};
+use crate::unicode::{
+    canonical_combining_class, decompose_canonical, is_cjk, is_combining_mark, is_dropped,
+    is_punctuation,
+};
 
 /// A normalised word on its way to WordPiece; its memory is used again for the next word.
 #[derive(Debug, Default)]
@@ -58,7 +59,7 @@ pub(crate) fn for_each_word(
     found: &mut impl FnMut(&Word),
 ) {
     word.clear();
-    let mut splitter = Splitter { options, word, found, marks: Vec::new() };
+    let mut splitter = Splitter { options, word, found, marks: Marks::default() };
     for (start, c) in text.char_indices() {
         let source = base + start..base + start + c.len_utf8();
         splitter.character(c, source);
@@ -70,8 +71,24 @@ struct Splitter<'a, F> {
     options: &'a TokenizerOptions,
     word: &'a mut Word,
     found: &'a mut F,
-    /// Marks since the last base character, which wait for their canonical order.
-    marks: Vec<(char, Range<usize>)>,
+    marks: Marks,
+}
+
+/// Combining marks since the last base character, which wait for their canonical order.
+#[derive(Default)]
+struct Marks {
+    marks: Vec<Mark>,
+    /// The places of those that stood in the text themselves, in the order of the text.
+    places: Vec<Range<usize>>,
+    /// The place of the last character that stood in the text itself.
+    last: Range<usize>,
+}
+
+struct Mark {
+    c: char,
+    class: u8,
+    /// Whether it came out of a composed character before it, such as the accent of `é`.
+    composed: bool,
 }
 
 impl<F: FnMut(&Word)> Splitter<'_, F> {
@@ -80,6 +97,7 @@ impl<F: FnMut(&Word)> Splitter<'_, F> {
         if c.is_ascii_alphanumeric() {
             self.settle_marks();
             let c = if self.options.lowercase { c.to_ascii_lowercase() } else { c };
+            self.marks.last = source.clone();
             return self.word.push(c, source);
         }
         if self.options.clean_text && is_dropped(c) {
@@ -93,7 +111,11 @@ impl<F: FnMut(&Word)> Splitter<'_, F> {
             self.end_word();
         }
         if self.options.strip_accents {
-            decompose(c, |c| self.decomposed(c, source.clone()));
+            let mut composed = false;
+            decompose_canonical(c, |c| {
+                self.decomposed(c, source.clone(), composed);
+                composed = true;
+            });
         } else {
             self.lower(c, source);
         }
@@ -102,32 +124,42 @@ impl<F: FnMut(&Word)> Splitter<'_, F> {
         }
     }
 
-    /// One character of a canonical decomposition (NFD).
-    fn decomposed(&mut self, c: char, source: Range<usize>) {
-        if canonical_combining_class(c) > 0 {
-            return self.marks.push((c, source));
+    /// One character of a canonical decomposition (NFD), `composed` when not the first.
+    fn decomposed(&mut self, c: char, source: Range<usize>, composed: bool) {
+        let class = canonical_combining_class(c);
+        if class > 0 {
+            if !composed {
+                self.marks.places.push(source);
+            }
+            return self.marks.marks.push(Mark { c, class, composed });
         }
         self.settle_marks();
         if !is_combining_mark(c) {
-            self.lower(c, source);
+            self.lower(c, source.clone());
         }
+        self.marks.last = source;
     }
 
     /// Orders the marks behind a base character by combining class, as NFD does, and drops those
-    /// of category Mn. `tokenizers` moves the characters and leaves the places: so do we.
+    /// of category Mn. `tokenizers` moves the characters and leaves the places, where a composed
+    /// one has that of the character before it: so do we.
     fn settle_marks(&mut self) {
-        if self.marks.is_empty() {
+        if self.marks.marks.is_empty() {
             return;
         }
-        let mut marks = std::mem::take(&mut self.marks);
-        let mut order: Vec<char> = marks.iter().map(|(c, _)| *c).collect();
-        order.sort_by_key(|c| canonical_combining_class(*c));
-        for (c, (_, source)) in order.into_iter().zip(marks.drain(..)) {
-            if !is_combining_mark(c) {
-                self.lower(c, source);
+        let Marks { mut marks, mut places, mut last } = std::mem::take(&mut self.marks);
+        marks.sort_by_key(|mark| mark.class);
+        let mut next_place = places.drain(..);
+        for mark in marks.drain(..) {
+            if !mark.composed {
+                last = next_place.next().unwrap_or(last);
+            }
+            if !is_combining_mark(mark.c) {
+                self.lower(mark.c, last.clone());
             }
         }
-        self.marks = marks;
+        drop(next_place);
+        self.marks = Marks { marks, places, last };
     }
 
     /// One character after accents were stripped.

@@ -1,10 +1,13 @@
 //! Classes of characters, as Hugging Face's `tokenizers` has them.
 //!
-//! It takes general categories from the crate `unicode_categories`, whose tables are of an old
-//! Unicode version, and white space from the standard library; so do we.
+//! It takes general categories from the crate `unicode_categories`, decompositions and combining
+//! classes from `unicode-normalization-alignments`, both with tables of an old Unicode version, and
+//! white space and lower case from the standard library. So do we: newer tables give other words.
 
 use unicode_categories::UnicodeCategories;
-use unicode_normalization::char::decompose_canonical;
+pub(crate) use unicode_normalization_alignments::char::{
+    canonical_combining_class, decompose_canonical,
+};
 
 /// Characters that cleaning drops: NUL, the replacement character, and categories Cc, Cf and Co
 /// without tab, line feed and carriage return.
@@ -41,22 +44,49 @@ pub(crate) fn is_cjk(c: char) -> bool {
     )
 }
 
-/// The canonical decomposition of a character, one by one, as of Unicode 12: later characters
-/// that have one are not decomposed by `tokenizers`.
-pub(crate) fn decompose(c: char, mut emit: impl FnMut(char)) {
-    match c {
-        '\u{11938}'
-        | '\u{105c9}'
-        | '\u{105e4}'
-        | '\u{11383}'
-        | '\u{11385}'
-        | '\u{1138e}'
-        | '\u{11391}'
-        | '\u{113c5}'
-        | '\u{113c7}'
-        | '\u{113c8}'
-        | '\u{16121}'..='\u{16128}'
-        | '\u{16d68}'..='\u{16d6a}' => emit(c),
-        _ => decompose_canonical(c, emit),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> impl Iterator<Item = char> {
+        '\0'..=char::MAX
+    }
+
+    #[test]
+    fn ascii_symbols_are_punctuation_and_currency_is_not() {
+        let symbols: String = ('\0'..='\x7f').filter(|c| is_punctuation(*c)).collect();
+        assert_eq!(symbols, "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~");
+        assert!("¿¡«»—…’“”‐・。".chars().all(is_punctuation));
+        assert!(!"€£½№©°+´¨😀ªº".chars().filter(|c| !c.is_ascii()).any(is_punctuation));
+    }
+
+    #[test]
+    fn controls_are_dropped_unless_they_are_white_space_of_text() {
+        assert!("\0\u{b}\u{c}\u{1c}\u{7f}\u{85}\u{ad}\u{200b}\u{feff}".chars().all(is_dropped));
+        assert!("\u{e000}\u{fffd}\u{f0000}\u{10fffd}".chars().all(is_dropped));
+        // Unassigned characters and non-characters stay.
+        assert!(!"\t\n\r \u{a0}\u{2028}\u{378}\u{fffe}añ".chars().any(is_dropped));
+    }
+
+    #[test]
+    fn accents_are_combining_marks_and_spacing_marks_are_not() {
+        assert!("\u{300}\u{301}\u{303}\u{308}\u{327}\u{fe0f}".chars().all(is_combining_mark));
+        assert!(!"aé\u{93f}\u{1d165}\u{20dd}".chars().any(is_combining_mark));
+    }
+
+    #[test]
+    fn no_character_has_two_classes() {
+        for c in all() {
+            let classes = [is_dropped(c), is_punctuation(c), is_combining_mark(c), is_cjk(c)];
+            assert!(classes.into_iter().filter(|class| *class).count() <= 1, "{c:?}");
+        }
+    }
+
+    #[test]
+    fn ideographs_begin_and_end_where_tokenizers_has_them() {
+        for (first, last) in [('\u{3400}', '\u{4dbf}'), ('\u{2b920}', '\u{2ceaf}')] {
+            assert!(is_cjk(first) && is_cjk(last));
+        }
+        assert!(!"かカ한ไ\u{2b820}\u{2b91f}\u{2ceb0}".chars().any(is_cjk));
     }
 }

@@ -52,6 +52,9 @@ pub(crate) struct Vocab {
 /// Most tokens in a vocabulary; the largest in use have about a million.
 pub(crate) const MAX_TOKENS: usize = 10_000_000;
 
+/// Most bytes of a tokenizer's file, and of all tokens.
+pub(crate) const MAX_BYTES: usize = 1 << 30;
+
 impl Vocab {
     /// A vocabulary of these tokens in the order of their ids.
     ///
@@ -63,7 +66,7 @@ impl Vocab {
             Self { text: String::new(), ends: Vec::new(), slots: Vec::new(), longest: 0 };
         for token in tokens {
             vocab.text.push_str(token);
-            #[allow(clippy::cast_possible_truncation, reason = "vocabulary files are capped")]
+            #[allow(clippy::cast_possible_truncation, reason = "at most MAX_BYTES")]
             vocab.ends.push(vocab.text.len() as u32);
             vocab.longest = vocab.longest.max(token.len());
         }

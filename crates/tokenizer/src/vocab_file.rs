@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use crate::Error;
-use crate::vocab::{MAX_TOKENS, Vocab};
+use crate::vocab::{MAX_BYTES, MAX_TOKENS, Vocab};
 
-/// Reads a vocabulary; white space at the end of a line, a carriage return among it, is not part
+/// The tokens of a file; white space at the end of a line, a carriage return among it, is not part
 /// of the token (as in the Rust reader of `tokenizers`).
-pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Vocab, Error> {
+pub(crate) fn lines<'a>(file: &Path, bytes: &'a [u8]) -> Result<Vec<&'a str>, Error> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = &bytes[..error.valid_up_to()];
@@ -16,8 +16,7 @@ pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<Vocab, Error> {
             line: valid.iter().filter(|byte| **byte == b'\n').count() + 1,
         }
     })?;
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    build(file, &lines)
+    Ok(text.lines().map(str::trim_end).collect())
 }
 
 /// A vocabulary of tokens in the order of their ids.
@@ -25,6 +24,9 @@ pub(crate) fn build(file: &Path, tokens: &[&str]) -> Result<Vocab, Error> {
     let found = tokens.len();
     if found == 0 || found > MAX_TOKENS {
         return Err(Error::Size { file: file.to_owned(), limit: MAX_TOKENS, found });
+    }
+    if tokens.iter().map(|token| token.len()).sum::<usize>() > MAX_BYTES {
+        return Err(Error::TooLarge { file: file.to_owned(), limit: MAX_BYTES });
     }
     Vocab::new(tokens.iter().copied()).map_err(|(first, second)| Error::Duplicate {
         file: file.to_owned(),
@@ -39,7 +41,8 @@ mod tests {
     use super::*;
 
     fn parse_text(text: &[u8]) -> Result<Vocab, String> {
-        parse(Path::new("vocab.txt"), text).map_err(|error| error.to_string())
+        let file = Path::new("vocab.txt");
+        lines(file, text).and_then(|lines| build(file, &lines)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -50,10 +53,16 @@ mod tests {
     }
 
     #[test]
+    fn an_empty_line_is_an_empty_token_and_a_last_line_break_is_none() {
+        assert_eq!(parse_text(b"a\n\nb").unwrap().len(), 3);
+        assert_eq!(parse_text(b"a\nb\n").unwrap().len(), 2);
+    }
+
+    #[test]
     fn bad_files_are_refused() {
         assert!(parse_text(b"").unwrap_err().contains("between 1 and"));
         assert!(parse_text(b"a\nb\n\xff").unwrap_err().contains("line 3"));
         let error = parse_text(b"a\nb\na").unwrap_err();
-        assert!(error.contains("\"a\"") && error.contains("ids 0 and 2"), "{error}");
+        assert!(error.contains("\"a\"") && error.contains("lines 1 and 3"), "{error}");
     }
 }

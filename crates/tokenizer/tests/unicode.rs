@@ -30,6 +30,7 @@ fn compare(name: &str, casing: &str, tokenizer: &Tokenizer) {
     );
 }
 
+/// The text and the first piece (id, start, end, word) that differs.
 fn difference(case: &Value, casing: &str, tokenizer: &Tokenizer) -> Option<String> {
     let expected = numbers(&case[casing]);
     let (text, found) = if let Some(text) = case["text"].as_str() {
@@ -41,7 +42,13 @@ fn difference(case: &Value, casing: &str, tokenizer: &Tokenizer) -> Option<Strin
         let found = flat(&text, &tokenizer.encode_words(&text, &ranges));
         (text, found)
     };
-    (found != expected).then(|| format!("{text:?}\n  expected {expected:?}\n  found    {found:?}"))
+    let differs = |index: &usize| found.chunks(4).nth(*index) != expected.chunks(4).nth(*index);
+    let first = (0..found.len().max(expected.len()) / 4).find(differs)?;
+    Some(format!(
+        "{text:?}: piece {first}: expected {:?}, found {:?}",
+        expected.chunks(4).nth(first),
+        found.chunks(4).nth(first)
+    ))
 }
 
 #[test]

@@ -1,0 +1,66 @@
+//! From a text's pieces and their logits to its entities.
+
+use crate::aggregate::{self, Scored};
+use crate::entity::check_pieces;
+use crate::filter::Filter;
+use crate::softmax::{check_shape, softmax_rows};
+use crate::{Aggregation, DecoderOptions, Entity, Error, LabelSet, Piece, WordUnit};
+
+/// Turns logits into entities. Has no state but its options: share it among threads.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    labels: LabelSet,
+    aggregation: Aggregation,
+    word_unit: WordUnit,
+    filter: Filter,
+}
+
+impl Decoder {
+    /// A decoder for a classifier with these labels.
+    ///
+    /// # Errors
+    ///
+    /// When the options name labels to keep or to leave out that no entity can have, or a score
+    /// that is no probability.
+    pub fn new(labels: LabelSet, options: DecoderOptions) -> Result<Self, Error> {
+        let labels = match options.scheme {
+            Some(scheme) => LabelSet::with_scheme(labels.labels(), scheme)?,
+            None => labels,
+        };
+        let (aggregation, word_unit) = (options.aggregation, options.word_unit);
+        let filter = Filter::new(&labels, options)?;
+        Ok(Self { labels, aggregation, word_unit, filter })
+    }
+
+    /// The labels, as they are read.
+    #[must_use]
+    pub fn labels(&self) -> &LabelSet {
+        &self.labels
+    }
+
+    /// The entities of `text` in its order.
+    ///
+    /// `logits` is `[pieces, labels]`, row-major, without special tokens. `words_given` says that
+    /// the words of the pieces were marked by the caller, so that they are not joined to larger
+    /// ones.
+    ///
+    /// # Errors
+    ///
+    /// When the logits have another shape or no probabilities, a piece is not a range of the text,
+    /// or the words of the pieces are not in order.
+    pub fn decode(
+        &self,
+        text: &str,
+        pieces: &[Piece<'_>],
+        logits: &[f32],
+        words_given: bool,
+    ) -> Result<Vec<Entity>, Error> {
+        let labels = self.labels.labels().len();
+        check_shape(logits, pieces.len(), labels)?;
+        check_pieces(text, pieces)?;
+        let scores = softmax_rows(logits, labels)?;
+        let scored = Scored { labels: &self.labels, text, pieces, scores: &scores };
+        let unit = if words_given { WordUnit::PreToken } else { self.word_unit };
+        Ok(self.filter.apply(aggregate::entities(&scored, self.aggregation, unit)))
+    }
+}
