@@ -25,7 +25,7 @@ from transformers.pipelines.token_classification import AggregationStrategy
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "crates" / "ner" / "tests" / "fixtures" / "hugging_face.json"
 STRATEGIES = ["none", "simple", "first", "average", "max"]
-CASES = 200
+CASES = 300
 SEED = 20240229
 
 WORDS = """Wolf ##gang vive en Ber ##lin ##lín Ana ana ab a ##b ##n U S . , - ' ’ ? ! « » ( ) & / O Brien New York

@@ -67,7 +67,10 @@ def spans(rng: random.Random, name: str, length: int, types: list[str]) -> list[
 
 def blur(rng: random.Random, tags: list[str], letters: str, types: list[str], rate: float) -> list[str]:
     """Some tags replaced by others of the scheme."""
-    other = lambda: rng.choice(["O", f"{rng.choice(letters)}-{rng.choice(types)}"])
+
+    def other() -> str:
+        return rng.choice(["O", f"{rng.choice(letters)}-{rng.choice(types)}"])
+
     return [other() if rng.random() < rate else tag for tag in tags]
 
 

@@ -1,17 +1,16 @@
 //! From a text's pieces and their logits to its entities.
 
-use crate::aggregate::{self, Scored};
+use crate::aggregate::{self, Rules, Scored};
 use crate::entity::check_pieces;
 use crate::filter::Filter;
 use crate::softmax::{check_shape, softmax_rows};
-use crate::{Aggregation, DecoderOptions, Entity, Error, LabelSet, Piece, WordUnit};
+use crate::{DecoderOptions, Entity, Error, LabelSet, Piece, WordUnit};
 
 /// Turns logits into entities. Has no state but its options: share it among threads.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     labels: LabelSet,
-    aggregation: Aggregation,
-    word_unit: WordUnit,
+    rules: Rules,
     filter: Filter,
 }
 
@@ -27,9 +26,13 @@ impl Decoder {
             Some(scheme) => LabelSet::with_scheme(labels.labels(), scheme)?,
             None => labels,
         };
-        let (aggregation, word_unit) = (options.aggregation, options.word_unit);
+        let rules = Rules {
+            aggregation: options.aggregation,
+            word_unit: options.word_unit,
+            type_change: options.type_change,
+        };
         let filter = Filter::new(&labels, options)?;
-        Ok(Self { labels, aggregation, word_unit, filter })
+        Ok(Self { labels, rules, filter })
     }
 
     /// The labels, as they are read.
@@ -60,7 +63,8 @@ impl Decoder {
         check_pieces(text, pieces)?;
         let scores = softmax_rows(logits, labels)?;
         let scored = Scored { labels: &self.labels, text, pieces, scores: &scores };
-        let unit = if words_given { WordUnit::PreToken } else { self.word_unit };
-        Ok(self.filter.apply(aggregate::entities(&scored, self.aggregation, unit)))
+        let word_unit = if words_given { WordUnit::PreToken } else { self.rules.word_unit };
+        let rules = Rules { word_unit, ..self.rules };
+        Ok(self.filter.apply(aggregate::entities(&scored, rules)))
     }
 }

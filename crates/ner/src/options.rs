@@ -79,6 +79,35 @@ impl fmt::Display for WordUnit {
     }
 }
 
+/// What [`Aggregation::Best`] makes of a tag that goes on with another type, as `I-LOC` behind
+/// `B-PER`. Schemes that mark where entities begin do not allow that; in others it begins an entity
+/// in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TypeChange {
+    /// It begins an entity.
+    #[default]
+    Split,
+    /// It goes on with the entity, and all words vote on the type by their masses.
+    Vote,
+}
+
+const TYPE_CHANGES: [(&str, TypeChange); 2] =
+    [("split", TypeChange::Split), ("vote", TypeChange::Vote)];
+
+impl FromStr for TypeChange {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        names::parse("type change", &TYPE_CHANGES, name)
+    }
+}
+
+impl fmt::Display for TypeChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(names::name(&TYPE_CHANGES, self))
+    }
+}
+
 /// How to decode and what to report.
 ///
 /// The filters run in this order: `label_map`, `labels`, `exclude_labels`, `min_score`; so the two
@@ -91,6 +120,8 @@ pub struct DecoderOptions {
     pub scheme: Option<Scheme>,
     /// What a word is where nobody has marked the words.
     pub word_unit: WordUnit,
+    /// What becomes of an entity whose words disagree on its type.
+    pub type_change: TypeChange,
     /// New names of types or tags.
     pub label_map: BTreeMap<String, String>,
     /// Report only these types; for [`Aggregation::None`] also tags. `None` reports all.
@@ -114,6 +145,10 @@ mod tests {
         for (name, unit) in WORD_UNITS {
             assert_eq!(name.parse(), Ok(unit));
             assert_eq!(unit.to_string(), name);
+        }
+        for (name, change) in TYPE_CHANGES {
+            assert_eq!(name.parse(), Ok(change));
+            assert_eq!(change.to_string(), name);
         }
         let error = "mean".parse::<Aggregation>().unwrap_err().to_string();
         let expected = "aggregation: expected one of best, none, simple, first, average, max, \

@@ -98,6 +98,11 @@ impl Scheme {
         }
     }
 
+    /// Whether each entity begins with a tag of its own, so that an inside tag never does.
+    pub(crate) const fn marks_starts(self) -> bool {
+        matches!(self, Self::Iob2 | Self::Iobes | Self::Bilou)
+    }
+
     fn prefix(self, letter: char) -> Option<Prefix> {
         let letters = match self {
             Self::Iob1 | Self::Iob2 => "BI",

@@ -10,7 +10,7 @@
 mod common;
 
 use common::{Row, Sentence};
-use nervio_ner::{Decoder, DecoderOptions, LabelSet, WordUnit};
+use nervio_ner::{Decoder, DecoderOptions, LabelSet, TypeChange, WordUnit};
 
 const LABELS: &str = "O B-PER I-PER B-LOC I-LOC";
 
@@ -50,6 +50,28 @@ fn the_prefixes_of_a_type_add_up() {
     let close: Row<'_, '_> = ("López", "López", &[("O", 0.4), ("B-PER", 0.28), ("I-PER", 0.3)]);
     let sentence = Sentence::new("Ana López", LABELS, &[row, close]);
     assert_eq!(sentence.show(&DecoderOptions::default()), "PER[0,10)0.5800");
+}
+
+#[test]
+fn words_may_vote_on_their_type() {
+    let options = DecoderOptions { type_change: TypeChange::Vote, ..DecoderOptions::default() };
+    let vote =
+        |labels, tags| Sentence::tagged("a b c d", labels, tags).texts(&options).replace(' ', ";");
+    assert_eq!(vote(LABELS, "B-PER I-LOC I-LOC O"), "LOC:a;b;c");
+    assert_eq!(vote(LABELS, "B-PER I-PER I-LOC B-LOC"), "PER:a;b;c;LOC:d");
+    assert_eq!(vote(LABELS, "I-LOC I-LOC I-PER I-LOC"), "LOC:a;b;c;d");
+    let iobes = "O B-PER I-PER E-PER S-PER B-LOC I-LOC E-LOC S-LOC X";
+    assert_eq!(vote(iobes, "B-PER I-PER E-LOC I-LOC"), "PER:a;b;c;LOC:d");
+    assert_eq!(vote(iobes, "B-PER S-LOC E-LOC X"), "PER:a;LOC:b;LOC:c;X:d");
+    // Where a change of type is allowed it is no mistake.
+    assert_eq!(vote("O I-PER I-LOC", "I-PER I-LOC O O"), "PER:a;LOC:b");
+    assert_eq!(vote("O PER LOC", "PER LOC O O"), "PER:a;LOC:b");
+    let rows: [Row<'_, '_>; 2] = [
+        ("Ana", "Ana", &[("B-PER", 0.7), ("I-LOC", 0.27)]),
+        ("León", "León", &[("I-LOC", 0.6), ("I-PER", 0.37)]),
+    ];
+    let sentence = Sentence::new("Ana León", LABELS, &rows);
+    assert_eq!(sentence.show(&options), "PER[0,9)0.5450");
 }
 
 #[test]

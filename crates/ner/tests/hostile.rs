@@ -10,8 +10,8 @@
 use std::time::{Duration, Instant};
 
 use nervio_ner::{
-    Aggregation, Decoder, DecoderOptions, Error, LabelSet, Piece, Scheme, WordUnit, iob2_tags,
-    windows,
+    Aggregation, Decoder, DecoderOptions, Error, LabelSet, Piece, Scheme, TypeChange, WordUnit,
+    iob2_tags, windows,
 };
 use proptest::prelude::*;
 
@@ -71,13 +71,20 @@ proptest! {
         scheme in prop::sample::select(SCHEMES.to_vec()),
         ordered in any::<bool>(),
         given in any::<bool>(),
+        vote in any::<bool>(),
     ) {
+        let type_change = if vote { TypeChange::Vote } else { TypeChange::Split };
         let pieces = pieces(&text, &raw, ordered);
         let logits = &seed[..pieces.len() * labels.len()];
         for aggregation in AGGREGATIONS {
             for word_unit in [WordUnit::Compound, WordUnit::PreToken] {
-                let options =
-                    DecoderOptions { aggregation, scheme, word_unit, ..DecoderOptions::default() };
+                let options = DecoderOptions {
+                    aggregation,
+                    scheme,
+                    word_unit,
+                    type_change,
+                    ..DecoderOptions::default()
+                };
                 let decoder = Decoder::new(LabelSet::new(&labels).unwrap(), options).unwrap();
                 let entities = decoder.decode(&text, &pieces, logits, given).unwrap();
                 for entity in &entities {

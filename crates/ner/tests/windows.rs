@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use nervio_ner::windows::{Window, merge_hf, plan, plan_hf};
+use nervio_ner::windows::{Window, merge_hf, merge_hf_in, plan, plan_hf, plan_with_cuts};
 use nervio_ner::{Entity, Error};
 use proptest::prelude::*;
 
@@ -40,6 +40,27 @@ fn words_stay_whole_and_go_where_they_have_most_context() {
 fn a_word_longer_than_a_window_is_cut() {
     let expected = [(0..1, 0..1), (1..5, 1..4), (3..7, 4..6), (5..8, 6..8)];
     assert_eq!(ranges(plan(&[0, 1, 1, 1, 1, 1, 1, 2], 4, 2).unwrap()), expected);
+}
+
+#[test]
+fn sentences_stay_together_where_they_can() {
+    let words: Vec<u32> = (0..12).collect();
+    let cut = |overlap, cuts: &[usize]| {
+        let windows = plan_with_cuts(&words, 8, overlap, cuts).unwrap();
+        windows.into_iter().map(|window| window.pieces).collect::<Vec<_>>()
+    };
+    assert_eq!(cut(0, &[]), [0..8, 8..12]);
+    assert_eq!(cut(0, &[5]), [0..5, 5..12]);
+    // The last one counts, and none in the first half.
+    assert_eq!(cut(0, &[7, 3, 6]), [0..7, 7..12]);
+    assert_eq!(cut(0, &[3]), [0..8, 8..12]);
+    // With context: from the first cut that leaves half of the overlap.
+    assert_eq!(cut(4, &[8]), [0..8, 4..12]);
+    assert_eq!(cut(4, &[8, 5]), [0..8, 5..12]);
+    assert_eq!(cut(4, &[8, 7]), [0..8, 4..12]);
+    // Neither in a word nor behind the end.
+    let windows = plan_with_cuts(&[0, 1, 2, 2, 3, 4], 4, 0, &[3, 99]).unwrap();
+    assert_eq!(ranges(windows), [(0..4, 0..4), (4..6, 4..6)]);
 }
 
 #[test]
@@ -82,6 +103,15 @@ fn hugging_face_merging() {
     assert_eq!(merge(&[]), []);
 }
 
+#[test]
+fn hugging_face_merging_counts_characters() {
+    // Three letters are longer than one ideograph, though it has as many bytes and is surer.
+    let text = "abc日";
+    let entities = vec![entity("A", 0, 3, 0.5), entity("B", 2, 6, 0.9)];
+    assert_eq!(merge_hf_in(text, entities.clone()), [entities[0].clone()]);
+    assert_eq!(merge_hf(entities.clone()), [entities[1].clone()]);
+}
+
 /// Word ids of words with these lengths.
 fn word_ids(lengths: &[usize]) -> Vec<u32> {
     let ids = (0..).zip(lengths).flat_map(|(id, length)| vec![id; *length]);
@@ -114,10 +144,17 @@ proptest! {
         lengths in prop::collection::vec(1_usize..9, 0..60),
         capacity in 1_usize..20,
         overlap in 0_usize..20,
+        cuts in prop::collection::vec(0_usize..300, 0..20),
+        with_cuts in any::<bool>(),
     ) {
         let overlap = overlap % capacity;
         let words = word_ids(&lengths);
-        let windows = plan(&words, capacity, overlap).unwrap();
+        let cuts = if with_cuts { cuts } else { vec![] };
+        let windows = plan_with_cuts(&words, capacity, overlap, &cuts).unwrap();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        // A cut may take half of the overlap, and a long word the room for it.
+        let shared = if with_cuts { overlap.div_ceil(2) } else { overlap };
+        let shared = shared.min(capacity.saturating_sub(longest));
         let mut next = 0;
         for window in &windows {
             prop_assert!(window.pieces.len() <= capacity && !window.keep.is_empty());
@@ -134,14 +171,17 @@ proptest! {
             prop_assert!(here.is_some(), "{unit:?} is cut by {windows:?}");
             let most = windows.iter().map(|w| context(&w.pieces, &unit, words.len())).max().unwrap();
             prop_assert_eq!(here, most, "{:?} in {:?}", unit, windows);
+            let enough = here.is_some_and(|here| here.saturating_add(longest) >= shared / 2);
+            prop_assert!(enough, "{unit:?} in {windows:?}");
         }
         for pair in windows.windows(2) {
             prop_assert!(pair[0].pieces.start < pair[1].pieces.start);
             prop_assert!(pair[1].pieces.start <= pair[0].pieces.end);
             prop_assert!(pair[0].pieces.end < pair[1].pieces.end);
             // Words of one piece share exactly what was asked for.
-            if lengths.iter().all(|length| *length == 1) {
-                prop_assert_eq!(pair[0].pieces.end - pair[1].pieces.start, overlap);
+            if longest == 1 {
+                let common = pair[0].pieces.end - pair[1].pieces.start;
+                prop_assert!((shared..=overlap).contains(&common), "{windows:?}");
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::unicode::is_word_character;
+
 /// A string that is one token wherever it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AddedToken {
@@ -42,57 +44,77 @@ pub(crate) struct Part {
     pub(crate) token: Option<u32>,
 }
 
-/// Cuts a text at the tokens that stand in it: of those that begin first, the longest.
-pub(crate) fn cut(text: &str, tokens: &[AddedToken]) -> Vec<Part> {
-    let mut parts = Vec::new();
-    let mut plain = 0;
-    let mut from = 0;
-    while let Some((start, token)) = next_match(text, from, tokens) {
-        let end = start + token.content.len();
-        from = end;
-        if token.single_word && !stands_alone(text, start, end) {
-            continue;
-        }
-        let (mut start, mut stop) = (start, end);
-        if token.left_strip {
-            start = plain + text[plain..start].trim_end().len();
-        }
-        if token.right_strip {
-            stop = text.len() - text[end..].trim_start().len();
-        }
-        if plain < start {
-            parts.push(Part { range: plain..start, token: None });
-        }
-        parts.push(Part { range: start..stop, token: Some(token.id) });
-        plain = stop;
-        from = stop;
-    }
-    if plain < text.len() {
-        parts.push(Part { range: plain..text.len(), token: None });
-    }
-    parts
+/// Finds added tokens in texts.
+#[derive(Clone, Debug)]
+pub(crate) struct Cutter {
+    tokens: Vec<AddedToken>,
+    /// Whether a token begins with this byte: few do, so most of a text is passed over quickly.
+    begins: [bool; 256],
 }
 
-/// The first token at or behind `from`.
-fn next_match<'a>(
-    text: &str,
-    from: usize,
-    tokens: &'a [AddedToken],
-) -> Option<(usize, &'a AddedToken)> {
-    // One scan, whatever the number of matches: a search for each token could read the rest of
-    // the text again and again.
-    let starts = text.get(from..)?.char_indices().map(|(offset, _)| from + offset);
-    starts.into_iter().find_map(|start| {
-        let here = tokens.iter().filter(|token| text[start..].starts_with(&token.content));
-        here.max_by_key(|token| token.content.len()).map(|token| (start, token))
-    })
+impl Cutter {
+    /// A cutter of these tokens.
+    pub(crate) fn new(tokens: Vec<AddedToken>) -> Self {
+        let mut begins = [false; 256];
+        for first in tokens.iter().filter_map(|token| token.content.bytes().next()) {
+            begins[usize::from(first)] = true;
+        }
+        Self { tokens, begins }
+    }
+
+    /// Whether there is nothing to look for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// Cuts a text at the tokens that stand in it: of those that begin first, the longest.
+    pub(crate) fn cut(&self, text: &str) -> Vec<Part> {
+        let mut parts = Vec::new();
+        let mut plain = 0;
+        let mut from = 0;
+        while let Some((found, token)) = self.next_match(text, from) {
+            let end = found + token.content.len();
+            from = end;
+            if token.single_word && !stands_alone(text, found, end) {
+                continue;
+            }
+            let (mut start, mut stop) = (found, end);
+            if token.left_strip {
+                start = plain + text[plain..found].trim_end().len();
+            }
+            if token.right_strip {
+                stop = text.len() - text[end..].trim_start().len();
+            }
+            if plain < start {
+                parts.push(Part { range: plain..start, token: None });
+            }
+            parts.push(Part { range: start..stop, token: Some(token.id) });
+            plain = stop;
+            from = stop;
+        }
+        if plain < text.len() {
+            parts.push(Part { range: plain..text.len(), token: None });
+        }
+        parts
+    }
+
+    /// The first token at or behind `from`, found in one scan whatever the number of tokens.
+    fn next_match(&self, text: &str, from: usize) -> Option<(usize, &AddedToken)> {
+        let bytes = text.as_bytes();
+        // A token begins with the first byte of a character, so a match is on character borders.
+        let starts = (from..bytes.len()).filter(|start| self.begins[usize::from(bytes[*start])]);
+        starts.into_iter().find_map(|start| {
+            let begins = |token: &&AddedToken| bytes[start..].starts_with(token.content.as_bytes());
+            let longest = self.tokens.iter().filter(begins).max_by_key(|token| token.content.len());
+            longest.map(|token| (start, token))
+        })
+    }
 }
 
-/// Whether no letter, digit or underscore stands beside a range.
+/// Whether no letter, digit or the like stands beside a range.
 fn stands_alone(text: &str, start: usize, end: usize) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    !text[..start].chars().next_back().is_some_and(is_word)
-        && !text[end..].chars().next().is_some_and(is_word)
+    !text[..start].chars().next_back().is_some_and(is_word_character)
+        && !text[end..].chars().next().is_some_and(is_word_character)
 }
 
 #[cfg(test)]
@@ -104,7 +126,11 @@ mod tests {
     }
 
     fn show(text: &str, tokens: &[AddedToken]) -> Vec<(String, Option<u32>)> {
-        cut(text, tokens).into_iter().map(|p| (text[p.range].to_owned(), p.token)).collect()
+        Cutter::new(tokens.to_vec())
+            .cut(text)
+            .into_iter()
+            .map(|p| (text[p.range].to_owned(), p.token))
+            .collect()
     }
 
     #[test]

@@ -104,4 +104,19 @@ pub enum Error {
         /// The token.
         token: String,
     },
+    /// Two special tokens are the same.
+    #[error(
+        "{}: special token {token}: expected one meaning, found {first_role} and {second_role}",
+        file.display()
+    )]
+    SharedSpecial {
+        /// The vocabulary's file.
+        file: PathBuf,
+        /// The token.
+        token: String,
+        /// One thing that it is for, such as `cls_token`.
+        first_role: &'static str,
+        /// The other.
+        second_role: &'static str,
+    },
 }

@@ -30,16 +30,41 @@
 //! # Ok::<(), nervio_tokenizer::Error>(())
 //! ```
 //!
+//! # Places
+//!
+//! Places are those of Hugging Face, in bytes instead of characters. A character that vanished
+//! inside of a word lies inside of its range; an accent that was dropped behind the last letter
+//! lies behind the range. Where decomposition changes the order of combining marks, the characters
+//! move and the places stay.
+//!
+//! # Special and added tokens
+//!
+//! `[SEP]` in a text is text like any other: what a person typed is not an order to the
+//! model. [`Tokenizer::with_encode_special_tokens`] turns that off, and then the text is cut at
+//! special tokens before anything else happens, as transformers does by default. Other added tokens
+//! are always cut out; WordPiece itself never makes one.
+//!
+//! # Files
+//!
+//! [`Tokenizer::from_folder`] reads the files of a model folder. What they ask for that is not BERT
+//! (another model, normaliser or template, ids with gaps, a special token that is missing) is an
+//! [`Error`] that names the file and the key; nothing is guessed.
+//!
+//! # Cost
+//!
 //! Time and memory grow linearly with the text: a word is looked up in steps no longer than the
-//! longest token.
+//! longest token, and a word too long for WordPiece is not looked up at all. No text makes the
+//! tokenizer panic. Memory is taken for a call, not for a word or a character.
 #![forbid(unsafe_code)]
 
 mod added;
 mod config;
+mod encoder;
 mod encoding;
 mod error;
 mod normalize;
 mod options;
+mod post_processor;
 mod tokenizer;
 mod tokenizer_json;
 mod unicode;

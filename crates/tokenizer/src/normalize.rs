@@ -31,7 +31,8 @@ pub(crate) struct Character {
 }
 
 impl Word {
-    fn push(&mut self, c: char, source: Range<usize>) {
+    /// Appends a character.
+    pub(crate) fn push(&mut self, c: char, source: Range<usize>) {
         self.characters.push(Character { start: self.text.len(), source });
         self.text.push(c);
     }
@@ -250,5 +251,16 @@ mod tests {
             [("cafe".into(), 0..4), ("el".into(), 7..10)]
         );
         assert_eq!(words("İ", &uncased), [("i".into(), 0..2)]);
+    }
+
+    #[test]
+    fn marks_change_places_when_they_change_their_order() {
+        // U+1D165 is a mark that stays and goes before U+0301, whether that stood alone ...
+        let uncased = TokenizerOptions::uncased();
+        assert_eq!(words("\u{301}\u{1d165}", &uncased), [("\u{1d165}".into(), 0..2)]);
+        // ... or was part of a composed letter, which has no place to give.
+        assert_eq!(words("é\u{1d165}", &uncased), [("e\u{1d165}".into(), 0..6)]);
+        // A class that only newer tables have is none.
+        assert_eq!(words("\u{1ac0}\u{302e}\u{1ac0}", &uncased).len(), 1);
     }
 }

@@ -4,14 +4,13 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::added::{AddedToken, cut};
-use crate::config::{ROLES, Settings, parse, read, wrong};
-use crate::encoding::{Encoding, Piece};
-use crate::normalize::{Word, for_each_word};
+use crate::added::{AddedToken, Cutter};
+use crate::config::{ROLES, Settings, read, read_json, wrong};
+use crate::encoder::{Encoder, Tables};
+use crate::encoding::Encoding;
 use crate::options::{SpecialTokens, TokenizerOptions};
 use crate::tokenizer_json::TokenizerJson;
 use crate::vocab::Vocab;
-use crate::wordpiece::WordPiece;
 use crate::{Error, vocab_file};
 
 /// A BERT tokenizer. It is never changed; threads may share it.
@@ -22,7 +21,7 @@ pub struct Tokenizer {
     /// Added tokens, special ones among them.
     added: Vec<AddedToken>,
     /// Those of them that are cut out of the raw text.
-    cut_out: Vec<AddedToken>,
+    cutter: Cutter,
 }
 
 impl Tokenizer {
@@ -30,8 +29,9 @@ impl Tokenizer {
     /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` where they are.
     ///
     /// As in transformers, `tokenizer.json` is preferred to `vocab.txt`, and a key of
-    /// `tokenizer_config.json` to the same setting in `tokenizer.json`. For a `vocab.txt` without
-    /// `do_lower_case` anywhere, text is lower-cased.
+    /// `tokenizer_config.json` to the same setting in `tokenizer.json`: `do_lower_case` there
+    /// decides about accents too, unless `strip_accents` stands beside it. For a `vocab.txt`
+    /// without `do_lower_case` anywhere, text is lower-cased.
     ///
     /// # Errors
     ///
@@ -40,13 +40,12 @@ impl Tokenizer {
     pub fn from_folder(folder: &Path) -> Result<Self, Error> {
         let settings = Settings::from_folder(folder)?;
         let json = folder.join("tokenizer.json");
-        if json.exists() {
-            let parsed = TokenizerJson::from_value(&json, &parse(&json, &read(&json)?)?)?;
-            return Self::from_json(&json, parsed, &settings);
+        if let Some(value) = read_json(&json)? {
+            return Self::from_json(&json, TokenizerJson::from_value(&json, &value)?, &settings);
         }
         let vocab = folder.join("vocab.txt");
-        if vocab.exists() {
-            return Self::from_vocab(&vocab, &read(&vocab)?, settings.options(), &settings);
+        if let Some(bytes) = read(&vocab)? {
+            return Self::from_vocab(&vocab, &bytes, settings.options(), &settings);
         }
         Err(Error::NoVocabulary { folder: folder.to_owned() })
     }
@@ -82,52 +81,62 @@ impl Tokenizer {
         options: TokenizerOptions,
         settings: &Settings,
     ) -> Result<Self, Error> {
-        let vocab = vocab_file::parse(file, bytes)?;
-        let special = special_tokens(file, &vocab, settings)?;
-        let mut added = Vec::new();
-        for (content, id) in &settings.added {
-            if vocab.id(content) != Some(*id) || content.is_empty() {
-                let key = format!("added_tokens.json: {content:?}");
-                let expected = "a token of the vocabulary with its id there";
-                return Err(wrong(file, &key, expected, &(*id).into()));
-            }
-            added.push(AddedToken::plain(content, *id, false));
-        }
-        for id in special.all() {
-            if let Some(content) = vocab.token(id) {
-                added.push(AddedToken::plain(content, id, true));
-            }
-        }
-        Ok(Self::new(vocab, options, special, added))
+        let mut tokens = vocab_file::lines(file, bytes)?;
+        let lines = tokens.len();
+        append_added(&mut tokens, settings)?;
+        let is_added =
+            |token: &str| settings.added.get(token).is_some_and(|id| *id as usize >= lines);
+        let vocab = vocab_file::build(file, &tokens, is_added)?;
+        let plain = |(content, id): (&String, &u32)| AddedToken::plain(content, *id, false);
+        let added = settings.added.iter().map(plain).collect();
+        Self::new(file, vocab, options, settings, added)
     }
 
     fn from_json(file: &Path, json: TokenizerJson, settings: &Settings) -> Result<Self, Error> {
         let mut options = json.options;
-        if let Some(lowercase) = settings.do_lower_case {
-            options.lowercase = lowercase;
+        let mut strip_accents = settings.strip_accents;
+        match settings.do_lower_case {
+            Some(lowercase) => options.lowercase = lowercase,
+            None => strip_accents = strip_accents.or(json.strip_accents),
         }
-        if let Some(strip_accents) = settings.strip_accents {
-            options.strip_accents = strip_accents;
-        }
+        options.strip_accents = strip_accents.unwrap_or(options.lowercase);
         if let Some(tokenize_chinese_chars) = settings.tokenize_chinese_chars {
             options.tokenize_chinese_chars = tokenize_chinese_chars;
         }
         options.model_max_length = settings.model_max_length;
         let mut settings = settings.clone();
-        settings.special.entry("unk_token").or_insert(json.unknown);
-        let special = special_tokens(file, &json.vocab, &settings)?;
-        Ok(Self::new(json.vocab, options, special, json.added))
+        for (role, token) in json.roles {
+            settings.special.entry(role).or_insert(token);
+        }
+        Self::new(file, json.vocab, options, &settings, json.added)
     }
 
+    /// A tokenizer of a vocabulary read from `file`; special tokens need not be among `added`.
     fn new(
+        file: &Path,
         vocab: Vocab,
         options: TokenizerOptions,
-        special: SpecialTokens,
-        added: Vec<AddedToken>,
-    ) -> Self {
+        settings: &Settings,
+        mut added: Vec<AddedToken>,
+    ) -> Result<Self, Error> {
+        let special = special_tokens(file, &vocab, settings)?;
+        added.retain(|token| token.special || !special.all().contains(&token.id));
+        for id in special.all() {
+            let known = added.iter().any(|token| token.id == id);
+            if let Some(content) = vocab.token(id).filter(|content| !known && !content.is_empty()) {
+                added.push(AddedToken::plain(content, id, true));
+            }
+        }
+        let changes_letters = options.lowercase || options.strip_accents;
+        if let Some(token) = added.iter().find(|token| token.normalized && changes_letters) {
+            let key = format!("added token {:?}: normalized", token.content);
+            let expected = "false in a model that changes letters";
+            return Err(wrong(file, &key, expected, &true.into()));
+        }
         let encode = options.encode_special_tokens;
-        let tokenizer = Self { vocab, options, special, added, cut_out: Vec::new() };
-        tokenizer.with_encode_special_tokens(encode)
+        let cutter = Cutter::new(Vec::new());
+        let tokenizer = Self { vocab, options, special, added, cutter };
+        Ok(tokenizer.with_encode_special_tokens(encode))
     }
 
     /// The same tokenizer with typed special tokens treated as plain text (`true`, the default) or
@@ -136,16 +145,16 @@ impl Tokenizer {
     pub fn with_encode_special_tokens(mut self, encode: bool) -> Self {
         self.options.encode_special_tokens = encode;
         let is_cut = |token: &&AddedToken| !(encode && token.special);
-        self.cut_out = self.added.iter().filter(is_cut).cloned().collect();
+        self.cutter = Cutter::new(self.added.iter().filter(is_cut).cloned().collect());
         self
     }
 
     /// Splits a text into pieces, without `[CLS]` and `[SEP]` and without truncation.
     #[must_use]
     pub fn encode(&self, text: &str) -> Encoding {
-        let mut encoder = Encoder::new(self, text.len());
+        let mut encoder = Encoder::new(self.tables(), text.len());
         let mut next = 0;
-        encoder.text(text, 0..text.len(), || {
+        encoder.part(text, 0..text.len(), || {
             let word = next;
             next += 1;
             word
@@ -156,18 +165,20 @@ impl Tokenizer {
     /// Splits words that are known, byte ranges of `text`, each by itself. The pieces of a word
     /// carry its index; a word of which nothing is left has none.
     ///
-    /// This is `is_split_into_words` of transformers.
-    ///
-    /// # Panics
-    ///
-    /// When a range is not on character borders inside of `text`.
+    /// This is `is_split_into_words` of transformers. A range that cuts a character is taken to
+    /// hold all of it, and what lies behind the end of the text holds nothing.
     #[must_use]
     pub fn encode_words(&self, text: &str, words: &[Range<usize>]) -> Encoding {
-        let mut encoder = Encoder::new(self, text.len());
+        let mut encoder = Encoder::new(self.tables(), text.len());
         for (index, range) in (0..).zip(words) {
-            encoder.text(text, range.clone(), || index);
+            encoder.part(text, on_borders(text, range), || index);
         }
         encoder.finish()
+    }
+
+    fn tables(&self) -> Tables<'_> {
+        let Self { vocab, options, special, cutter, .. } = self;
+        Tables { vocab, options, unknown: special.unk, cutter }
     }
 
     /// Number of tokens in the vocabulary.
@@ -211,57 +222,169 @@ impl fmt::Debug for Tokenizer {
     }
 }
 
+/// The ids of the special tokens, each of its own.
 fn special_tokens(file: &Path, vocab: &Vocab, settings: &Settings) -> Result<SpecialTokens, Error> {
-    let [cls, sep, pad, unk, mask] = ROLES.map(|(role, default)| {
+    let mut ids = [0; ROLES.len()];
+    for (index, (role, default)) in ROLES.into_iter().enumerate() {
+        let file = file.to_owned();
         let token = settings.token(role, default);
-        vocab.id(&token).ok_or(Error::MissingSpecial { file: file.to_owned(), role, token })
-    });
-    Ok(SpecialTokens { cls: cls?, sep: sep?, pad: pad?, unk: unk?, mask: mask? })
-}
-
-/// The buffers of one call.
-struct Encoder<'a> {
-    tokenizer: &'a Tokenizer,
-    word: Word,
-    wordpiece: WordPiece,
-    pieces: Vec<Piece>,
-}
-
-impl<'a> Encoder<'a> {
-    fn new(tokenizer: &'a Tokenizer, bytes: usize) -> Self {
-        // About a piece for each four bytes of text.
-        let pieces = Vec::with_capacity(bytes / 4);
-        Self { tokenizer, word: Word::default(), wordpiece: WordPiece::default(), pieces }
-    }
-
-    /// Splits a part of the text; `next_word` gives the index of each word found.
-    fn text(&mut self, text: &str, range: Range<usize>, mut next_word: impl FnMut() -> u32) {
-        if self.tokenizer.cut_out.is_empty() {
-            return self.plain(text, range, &mut next_word);
+        let Some(id) = vocab.id(&token) else {
+            return Err(Error::MissingSpecial { file, role, token });
+        };
+        if let Some(first) = ids[..index].iter().position(|other| *other == id) {
+            let (first_role, second_role) = (ROLES[first].0, role);
+            return Err(Error::SharedSpecial { file, token, first_role, second_role });
         }
-        for part in cut(&text[range.clone()], &self.tokenizer.cut_out) {
-            let place = range.start + part.range.start..range.start + part.range.end;
-            match part.token {
-                None => self.plain(text, place, &mut next_word),
-                Some(id) => {
-                    let word = next_word();
-                    self.pieces.push(Piece { id, range: place, word, continuation: false });
-                }
+        ids[index] = id;
+    }
+    let [cls, sep, pad, unk, mask] = ids;
+    Ok(SpecialTokens { cls, sep, pad, unk, mask })
+}
+
+/// Appends the tokens of `added_tokens.json`, which continue the ids of a vocabulary or repeat them.
+fn append_added<'a>(tokens: &mut Vec<&'a str>, settings: &'a Settings) -> Result<(), Error> {
+    let mut added: Vec<(u32, &str)> =
+        settings.added.iter().map(|(content, id)| (*id, content.as_str())).collect();
+    added.sort_unstable();
+    for (id, content) in added {
+        let known = tokens.get(id as usize).copied();
+        let next = tokens.len();
+        match known {
+            Some(known) if known == content && !content.is_empty() => {}
+            None if id as usize == next && !content.is_empty() => tokens.push(content),
+            _ => {
+                let key = format!("token {content:?}");
+                let expected = format!("its id in the vocabulary, or the next one, {next}");
+                return Err(wrong(Path::new("added_tokens.json"), &key, &expected, &id.into()));
             }
         }
     }
+    Ok(())
+}
 
-    fn plain(&mut self, text: &str, range: Range<usize>, next_word: &mut impl FnMut() -> u32) {
-        let Self { tokenizer, word, wordpiece, pieces } = self;
-        let Tokenizer { vocab, options, special, .. } = tokenizer;
-        let start = range.start;
-        for_each_word(&text[range], start, options, word, &mut |word| {
-            let max_chars = options.max_chars_per_word;
-            wordpiece.split(vocab, special.unk, max_chars, word, next_word(), pieces);
-        });
+/// The smallest range on character borders that holds what a range holds of a text.
+fn on_borders(text: &str, range: &Range<usize>) -> Range<usize> {
+    let is_border = |index: &usize| text.is_char_boundary(*index);
+    let start = (0..=range.start.min(text.len())).rev().find(is_border).unwrap_or(0);
+    let end = (range.end.min(text.len())..text.len()).find(is_border).unwrap_or(text.len());
+    start..end.max(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const VOCAB: &str =
+        "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\nñ\n##ñ\ncafe\nÉl\nel\nEl\n.\n[\n]\nSEP";
+
+    fn cased() -> Tokenizer {
+        let options = TokenizerOptions::cased();
+        Tokenizer::from_vocab_bytes("vocab.txt", VOCAB.as_bytes(), options).unwrap()
     }
 
-    fn finish(self) -> Encoding {
-        Encoding { pieces: self.pieces }
+    fn folder(files: &[(&str, &str)]) -> Result<Tokenizer, String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        Tokenizer::from_folder(folder.path()).map_err(|error| error.to_string())
+    }
+
+    fn show(tokenizer: &Tokenizer, text: &str) -> Vec<(String, Range<usize>, u32)> {
+        let pieces = tokenizer.encode(text).pieces.into_iter();
+        let token = |id| tokenizer.token(id).unwrap().to_owned();
+        pieces.map(|piece| (token(piece.id), piece.range, piece.word)).collect()
+    }
+
+    #[test]
+    fn pieces_have_words_and_places() {
+        let expected = [
+            ("ñ", 0..2, 0),
+            ("##ñ", 2..4, 0),
+            ("##b", 4..5, 0),
+            (".", 5..6, 1),
+            ("[UNK]", 7..9, 2),
+        ];
+        let expected = expected.map(|(token, range, word)| (token.to_owned(), range, word));
+        assert_eq!(show(&cased(), "ññb. ax"), expected);
+    }
+
+    #[test]
+    fn typed_special_tokens_are_text_unless_asked_for() {
+        let text = "a[SEP]";
+        let ids = |tokenizer: &Tokenizer| -> Vec<u32> {
+            tokenizer.encode(text).pieces.into_iter().map(|piece| piece.id).collect()
+        };
+        assert_eq!(ids(&cased()), [5, 14, 16, 15]);
+        assert_eq!(ids(&cased().with_encode_special_tokens(false)), [5, 3]);
+    }
+
+    #[test]
+    fn words_beside_character_borders_are_widened() {
+        let tokenizer = cased();
+        let found = |range: Range<usize>| tokenizer.encode_words("ñ a", &[range]).word_ranges();
+        for range in [0..2, 0..1, 1..2, 1..3] {
+            assert_eq!(found(range.clone()).first(), Some(&(0..2)), "{range:?}");
+        }
+        #[allow(clippy::reversed_empty_ranges, reason = "what is tested")]
+        let empty = [2..3, 4..9, 7..9, 2..0, usize::MAX..0];
+        assert!(empty.into_iter().all(|range| found(range).is_empty()));
+    }
+
+    #[test]
+    fn added_tokens_continue_the_vocabulary() {
+        let config = ("tokenizer_config.json", r#"{"do_lower_case": false}"#);
+        let with =
+            |added: &str| folder(&[("vocab.txt", VOCAB), config, ("added_tokens.json", added)]);
+        let tokenizer = with(r#"{"<e2>": 18, "[SEP]": 3, "<e1>": 17}"#).unwrap();
+        assert_eq!(tokenizer.vocab_size(), 19);
+        let expected = [("a", 0..1, 0), ("<e2>", 1..5, 1), ("a", 5..6, 2)];
+        let expected = expected.map(|(token, range, word)| (token.to_owned(), range, word));
+        assert_eq!(show(&tokenizer, "a<e2>a"), expected);
+        for bad in [r#"{"<e1>": 18}"#, r#"{"<e1>": 3}"#, r#"{"": 17}"#, r#"{"<e1>": -1}"#] {
+            assert!(with(bad).unwrap_err().contains("added_tokens.json"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_added_token_of_an_uncased_model_is_refused() {
+        let error = folder(&[("vocab.txt", VOCAB), ("added_tokens.json", r#"{"<e>": 17}"#)]);
+        let error = error.unwrap_err();
+        assert!(error.contains("\"<e>\": normalized") && error.contains("vocab.txt"), "{error}");
+    }
+
+    #[test]
+    fn missing_and_shared_special_tokens_are_named() {
+        let error = folder(&[("vocab.txt", "[PAD]\n[UNK]\n[CLS]\na\n[MASK]")]).unwrap_err();
+        assert!(error.contains("[SEP] (sep_token)") && error.contains("vocab.txt"), "{error}");
+        assert!(folder(&[]).unwrap_err().contains("found neither"));
+        let config = ("tokenizer_config.json", r#"{"sep_token": "[CLS]"}"#);
+        let error = folder(&[("vocab.txt", VOCAB), config]).unwrap_err();
+        assert!(error.contains("[CLS]: expected one") && error.contains("sep_token"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_are_in_order_and_on_borders(text in "(\\PC|[a-zñé́ .\\[\\]\u{1d165}\u{200b}]){0,40}") {
+            for options in [TokenizerOptions::cased(), TokenizerOptions::uncased()] {
+                let name = "vocab.txt";
+                let tokenizer = Tokenizer::from_vocab_bytes(name, VOCAB.as_bytes(), options).unwrap();
+                let pieces = tokenizer.encode(&text).pieces;
+                prop_assert!(pieces.iter().all(|piece| text.get(piece.range.clone()).is_some()));
+                prop_assert!(pieces.is_sorted_by_key(|piece| piece.range.start));
+                prop_assert!(pieces.is_sorted_by(|a, b| (0..=1).contains(&(b.word - a.word))));
+            }
+        }
+
+        #[test]
+        fn any_ranges_are_accepted(text in "\\PC{0,20}", ranges in prop::collection::vec((0_usize..90, 0_usize..90), 0..5)) {
+            let ranges: Vec<_> = ranges.into_iter().map(|(start, end)| start..end).collect();
+            let pieces = cased().encode_words(&text, &ranges).pieces;
+            prop_assert!(pieces.iter().all(|piece| (piece.word as usize) < ranges.len()));
+        }
     }
 }

@@ -10,19 +10,21 @@ use serde_json::Value;
 
 use crate::Error;
 use crate::added::AddedToken;
-use crate::config::wrong;
+use crate::config::{malformed, wrong};
 use crate::options::TokenizerOptions;
 use crate::vocab::{CONTINUATION, MAX_TOKENS, Vocab};
-use crate::vocab_file;
+use crate::{post_processor, vocab_file};
 
 /// What a `tokenizer.json` says, checked.
 #[derive(Debug)]
 pub(crate) struct TokenizerJson {
     pub(crate) vocab: Vocab,
     pub(crate) options: TokenizerOptions,
+    /// Whether accents are dropped; if it is silent, lower-casing decides.
+    pub(crate) strip_accents: Option<bool>,
     pub(crate) added: Vec<AddedToken>,
-    /// The unknown token.
-    pub(crate) unknown: String,
+    /// Roles, such as `cls_token`, with the tokens that the model and the post-processor name.
+    pub(crate) roles: [(&'static str, String); 3],
 }
 
 #[derive(Deserialize)]
@@ -61,16 +63,18 @@ struct Added {
     #[serde(default)]
     rstrip: bool,
     #[serde(default)]
+    normalized: bool,
+    #[serde(default)]
     special: bool,
 }
 
 impl TokenizerJson {
     pub(crate) fn from_value(file: &Path, json: &Value) -> Result<Self, Error> {
-        expect(file, json, &["model", "type"], &["WordPiece"])?;
-        expect(file, json, &["model", "continuing_subword_prefix"], &[CONTINUATION])?;
-        expect(file, json, &["normalizer", "type"], &["BertNormalizer"])?;
-        expect(file, json, &["pre_tokenizer", "type"], &["BertPreTokenizer"])?;
-        expect(file, json, &["post_processor", "type"], &["TemplateProcessing", "BertProcessing"])?;
+        expect(file, json, ["model", "type"], "WordPiece")?;
+        expect(file, json, ["model", "continuing_subword_prefix"], CONTINUATION)?;
+        expect(file, json, ["normalizer", "type"], "BertNormalizer")?;
+        expect(file, json, ["pre_tokenizer", "type"], "BertPreTokenizer")?;
+        let (cls, sep) = post_processor::frame(file, json)?;
         let model: Model = part(file, json, "model")?;
         let normalizer: Normalizer = part(file, json, "normalizer")?;
         let added: Vec<Added> = match json.get("added_tokens") {
@@ -88,7 +92,8 @@ impl TokenizerJson {
         let vocab = vocabulary(file, &model.vocab, &added)?;
         let added = added.into_iter().map(|token| added_token(file, &vocab, token));
         let added = added.collect::<Result<_, _>>()?;
-        Ok(Self { vocab, options, added, unknown: model.unk_token })
+        let roles = [("cls_token", cls), ("sep_token", sep), ("unk_token", model.unk_token)];
+        Ok(Self { vocab, options, strip_accents: normalizer.strip_accents, added, roles })
     }
 }
 
@@ -122,7 +127,7 @@ fn vocabulary(file: &Path, model: &BTreeMap<String, u64>, added: &[Added]) -> Re
         }
     }
     let tokens: Vec<&str> = tokens.into_iter().flatten().collect();
-    vocab_file::build(file, &tokens)
+    vocab_file::build(file, &tokens, |token| !model.contains_key(token))
 }
 
 fn added_token(file: &Path, vocab: &Vocab, token: Added) -> Result<AddedToken, Error> {
@@ -137,25 +142,81 @@ fn added_token(file: &Path, vocab: &Vocab, token: Added) -> Result<AddedToken, E
         single_word: token.single_word,
         left_strip: token.lstrip,
         right_strip: token.rstrip,
+        normalized: token.normalized,
         special: token.special,
     })
 }
 
-/// Refuses a value that is there and is not among those that this crate does.
-fn expect(file: &Path, json: &Value, path: &[&str], known: &[&str]) -> Result<(), Error> {
-    let value = path.iter().try_fold(json, |value, key| value.get(key));
-    // Old files have no type in the model.
-    let found = value.unwrap_or(&Value::Null);
-    if found.as_str().is_some_and(|found| known.contains(&found)) {
+/// Refuses a value that this crate does not do; old files leave out those of the model.
+fn expect(file: &Path, json: &Value, path: [&str; 2], known: &str) -> Result<(), Error> {
+    let [part, key] = path;
+    let found = json.get(part).and_then(|part| part.get(key)).unwrap_or(&Value::Null);
+    if found.as_str() == Some(known) || (found.is_null() && part == "model") {
         return Ok(());
     }
-    if found.is_null() && path[0] == "model" {
-        return Ok(());
-    }
-    Err(wrong(file, &path.join("."), &known.join(" or "), found))
+    Err(wrong(file, &path.join("."), known, found))
 }
 
 fn part<'a, T: Deserialize<'a>>(file: &Path, json: &'a Value, key: &str) -> Result<T, Error> {
     T::deserialize(json.get(key).unwrap_or(&Value::Null))
-        .map_err(|source| Error::Json { file: file.to_owned(), source })
+        .map_err(|source| malformed(file, key, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn small() -> Value {
+        json!({
+            "added_tokens": [{ "id": 1, "content": "[SEP]", "special": true }],
+            "normalizer": {
+                "type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+                "strip_accents": null, "lowercase": false
+            },
+            "pre_tokenizer": { "type": "BertPreTokenizer" },
+            "post_processor": {
+                "type": "BertProcessing", "cls": ["[CLS]", 0], "sep": ["[SEP]", 1]
+            },
+            "model": { "type": "WordPiece", "unk_token": "?", "vocab": { "[CLS]": 0, "?": 2 } },
+        })
+    }
+
+    fn read(json: &Value) -> Result<TokenizerJson, String> {
+        TokenizerJson::from_value(Path::new("tokenizer.json"), json)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_says_everything() {
+        let read = read(&small()).unwrap();
+        assert_eq!(read.options, TokenizerOptions::cased());
+        let tokens: Vec<_> = (0..3).map(|id| read.vocab.token(id)).collect();
+        assert_eq!(tokens, [Some("[CLS]"), Some("[SEP]"), Some("?")]);
+        assert_eq!(read.roles.map(|(_, token)| token), ["[CLS]", "[SEP]", "?"]);
+        assert_eq!(read.added, [AddedToken::plain("[SEP]", 1, true)]);
+    }
+
+    #[test]
+    fn what_this_crate_does_not_do_is_refused_by_key() {
+        for (pointer, value, named) in [
+            ("/model/type", json!("BPE"), "model.type"),
+            ("/model", json!({ "continuing_subword_prefix": "@@" }), "continuing_subword_prefix"),
+            ("/model/vocab", json!([]), "model"),
+            ("/normalizer/type", json!("Sequence"), "normalizer.type"),
+            ("/normalizer/lowercase", json!(1), "normalizer"),
+            ("/pre_tokenizer", Value::Null, "pre_tokenizer.type"),
+            ("/post_processor", Value::Null, "post_processor.type"),
+            ("/added_tokens/0/id", json!(0), "0 for \"[CLS]\" and \"[SEP]\""),
+            ("/added_tokens/0/id", json!(3), "from 0 to 2"),
+            ("/model/vocab/?", json!(u64::MAX), "18446744073709551615"),
+            ("/added_tokens/0/content", json!(""), "added_tokens: content"),
+        ] {
+            let mut json = small();
+            *json.pointer_mut(pointer).unwrap() = value;
+            let error = read(&json).unwrap_err();
+            assert!(error.contains(named) && error.contains("tokenizer.json"), "{error}");
+        }
+    }
 }

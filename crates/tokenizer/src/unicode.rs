@@ -28,6 +28,16 @@ pub(crate) fn is_combining_mark(c: char) -> bool {
     !c.is_ascii() && c.is_mark_nonspacing()
 }
 
+/// Characters that a token of a single word may not stand beside: `\w` of regular expressions,
+/// which is letters, marks, decimal digits, connectors such as `_`, and the two joiners.
+pub(crate) fn is_word_character(c: char) -> bool {
+    c.is_alphabetic()
+        || c.is_mark()
+        || c.is_number_decimal_digit()
+        || c.is_punctuation_connector()
+        || matches!(c, '\u{200c}' | '\u{200d}')
+}
+
 /// Ideographs that are words of their own. The range from 2B920 begins 256 later in Google's
 /// code; `tokenizers` has it so.
 pub(crate) fn is_cjk(c: char) -> bool {
@@ -72,6 +82,12 @@ mod tests {
     fn accents_are_combining_marks_and_spacing_marks_are_not() {
         assert!("\u{300}\u{301}\u{303}\u{308}\u{327}\u{fe0f}".chars().all(is_combining_mark));
         assert!(!"aé\u{93f}\u{1d165}\u{20dd}".chars().any(is_combining_mark));
+    }
+
+    #[test]
+    fn word_characters_are_those_of_regular_expressions() {
+        assert!("añ日9٣_‿\u{301}\u{1d165}\u{200d}ⅷ".chars().all(is_word_character));
+        assert!(!" .-½²€\u{200b}😀".chars().any(is_word_character));
     }
 
     #[test]

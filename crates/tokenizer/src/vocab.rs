@@ -3,6 +3,8 @@
 //! WordPiece looks up ever shorter prefixes of a word. The hash (FNV-1a) grows byte by byte, so
 //! one pass over the word gives the hashes of all of its prefixes, and a lookup costs one probe.
 
+use std::collections::HashMap;
+
 /// The state of the hash before the first byte (FNV-1a, 64 bits).
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;
@@ -45,7 +47,9 @@ pub(crate) struct Vocab {
     ends: Vec<u32>,
     /// Open addressing: an id plus one, or zero for a free slot; a power of two, at most half full.
     slots: Vec<u32>,
-    /// Bytes of the longest token.
+    /// Tokens that WordPiece does not know: they are only found whole, in the raw text.
+    added: HashMap<String, u32>,
+    /// Bytes of the longest token that WordPiece knows.
     longest: usize,
 }
 
@@ -56,28 +60,39 @@ pub(crate) const MAX_TOKENS: usize = 10_000_000;
 pub(crate) const MAX_BYTES: usize = 1 << 30;
 
 impl Vocab {
-    /// A vocabulary of these tokens in the order of their ids.
+    /// A vocabulary of these tokens in the order of their ids; WordPiece does not know those of
+    /// which `is_added` holds.
     ///
     /// # Errors
     ///
     /// The ids of a token that occurs twice.
-    pub(crate) fn new<'a>(tokens: impl IntoIterator<Item = &'a str>) -> Result<Self, (u32, u32)> {
-        let mut vocab =
-            Self { text: String::new(), ends: Vec::new(), slots: Vec::new(), longest: 0 };
-        for token in tokens {
-            vocab.text.push_str(token);
+    pub(crate) fn new(
+        tokens: &[&str],
+        is_added: impl Fn(&str) -> bool,
+    ) -> Result<Self, (u32, u32)> {
+        let mut vocab = Self {
+            text: tokens.concat(),
+            ends: Vec::with_capacity(tokens.len()),
+            slots: vec![0; (tokens.len() * 2 + 1).next_power_of_two()],
+            added: HashMap::new(),
+            longest: 0,
+        };
+        let mut end = 0;
+        for (id, token) in (0_u32..).zip(tokens) {
+            end += token.len();
             #[allow(clippy::cast_possible_truncation, reason = "at most MAX_BYTES")]
-            vocab.ends.push(vocab.text.len() as u32);
+            vocab.ends.push(end as u32);
+            if let Some(first) = vocab.id(token) {
+                return Err((first, id));
+            }
+            if is_added(token) {
+                vocab.added.insert((*token).to_owned(), id);
+                continue;
+            }
             vocab.longest = vocab.longest.max(token.len());
-        }
-        vocab.slots = vec![0; (vocab.ends.len() * 2 + 1).next_power_of_two()];
-        #[allow(clippy::cast_possible_truncation, reason = "at most MAX_TOKENS")]
-        for id in 0..vocab.ends.len() as u32 {
-            let token = vocab.token(id).unwrap_or_default();
             let hash = Hash::START.extend(token.as_bytes());
-            match vocab.probe(hash, |other| other == token) {
-                Ok(first) => return Err((first, id)),
-                Err(slot) => vocab.slots[slot] = id + 1,
+            if let Err(slot) = vocab.probe(hash, |other| other == *token) {
+                vocab.slots[slot] = id + 1;
             }
         }
         Ok(vocab)
@@ -88,7 +103,7 @@ impl Vocab {
         self.ends.len()
     }
 
-    /// Bytes of the longest token.
+    /// Bytes of the longest token that WordPiece knows.
     pub(crate) fn longest(&self) -> usize {
         self.longest
     }
@@ -103,10 +118,12 @@ impl Vocab {
 
     /// The id of a token.
     pub(crate) fn id(&self, token: &str) -> Option<u32> {
-        self.probe(Hash::START.extend(token.as_bytes()), |other| other == token).ok()
+        let known = self.probe(Hash::START.extend(token.as_bytes()), |other| other == token).ok();
+        known.or_else(|| self.added.get(token).copied())
     }
 
-    /// The id of the token that is `prefix` (empty or `##`) and `rest`, whose hash is known.
+    /// The id of the token that is `prefix` (empty or `##`) and `rest`, whose hash is known;
+    /// never an added one.
     #[inline]
     pub(crate) fn find(&self, hash: Hash, prefix: &str, rest: &[u8]) -> Option<u32> {
         let equal = |token: &str| {
@@ -139,16 +156,26 @@ mod tests {
     #[test]
     fn tokens_are_found_by_either_way() {
         let tokens: Vec<String> = (0..5000).map(|i| format!("t{i}ñ")).collect();
-        let vocab = Vocab::new(tokens.iter().map(String::as_str)).unwrap();
-        for (id, token) in (0..).zip(&tokens) {
+        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        let vocab = Vocab::new(&tokens, |_| false).unwrap();
+        for (id, token) in (0..).zip(tokens) {
             assert_eq!(vocab.id(token), Some(id));
-            assert_eq!(vocab.token(id), Some(token.as_str()));
+            assert_eq!(vocab.token(id), Some(token));
         }
         assert_eq!((vocab.id("t5000ñ"), vocab.token(5000), vocab.len()), (None, None, 5000));
     }
 
     #[test]
+    fn added_tokens_are_no_word_pieces() {
+        let vocab = Vocab::new(&["a", "added"], |token| token == "added").unwrap();
+        let find = |token: &[u8]| vocab.find(Hash::START.extend(token), "", token);
+        assert_eq!((find(b"a"), find(b"added"), vocab.longest()), (Some(0), None, 1));
+        assert_eq!((vocab.id("added"), vocab.token(1)), (Some(1), Some("added")));
+    }
+
+    #[test]
     fn duplicates_are_told() {
-        assert_eq!(Vocab::new(["a", "b", "a"]).unwrap_err(), (0, 2));
+        assert_eq!(Vocab::new(&["a", "b", "a"], |_| false).unwrap_err(), (0, 2));
+        assert_eq!(Vocab::new(&["b", "b"], |token| token == "b").unwrap_err(), (0, 1));
     }
 }

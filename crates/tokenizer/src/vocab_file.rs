@@ -19,8 +19,13 @@ pub(crate) fn lines<'a>(file: &Path, bytes: &'a [u8]) -> Result<Vec<&'a str>, Er
     Ok(text.lines().map(str::trim_end).collect())
 }
 
-/// A vocabulary of tokens in the order of their ids.
-pub(crate) fn build(file: &Path, tokens: &[&str]) -> Result<Vocab, Error> {
+/// A vocabulary of tokens in the order of their ids; WordPiece does not know those of which
+/// `is_added` holds.
+pub(crate) fn build(
+    file: &Path,
+    tokens: &[&str],
+    is_added: impl Fn(&str) -> bool,
+) -> Result<Vocab, Error> {
     let found = tokens.len();
     if found == 0 || found > MAX_TOKENS {
         return Err(Error::Size { file: file.to_owned(), limit: MAX_TOKENS, found });
@@ -28,7 +33,7 @@ pub(crate) fn build(file: &Path, tokens: &[&str]) -> Result<Vocab, Error> {
     if tokens.iter().map(|token| token.len()).sum::<usize>() > MAX_BYTES {
         return Err(Error::TooLarge { file: file.to_owned(), limit: MAX_BYTES });
     }
-    Vocab::new(tokens.iter().copied()).map_err(|(first, second)| Error::Duplicate {
+    Vocab::new(tokens, is_added).map_err(|(first, second)| Error::Duplicate {
         file: file.to_owned(),
         token: tokens.get(first as usize).copied().unwrap_or_default().to_owned(),
         first,
@@ -42,7 +47,9 @@ mod tests {
 
     fn parse_text(text: &[u8]) -> Result<Vocab, String> {
         let file = Path::new("vocab.txt");
-        lines(file, text).and_then(|lines| build(file, &lines)).map_err(|error| error.to_string())
+        lines(file, text)
+            .and_then(|lines| build(file, &lines, |_| false))
+            .map_err(|error| error.to_string())
     }
 
     #[test]

@@ -69,3 +69,51 @@ impl WordPiece {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UNKNOWN: u32 = 0;
+
+    /// The tokens of a word with the places of their characters, counted as bytes.
+    fn split(tokens: &[&str], max_chars: usize, text: &str) -> Vec<(String, usize, usize)> {
+        let vocab = Vocab::new(&[&["[UNK]"], tokens].concat(), |_| false).unwrap();
+        let mut word = Word::default();
+        for (start, c) in text.char_indices() {
+            word.push(c, start..start + c.len_utf8());
+        }
+        let mut pieces = Vec::new();
+        WordPiece::default().split(&vocab, UNKNOWN, max_chars, &word, 0, &mut pieces);
+        let token = |id| vocab.token(id).unwrap().to_owned();
+        let piece = |piece: Piece| (token(piece.id), piece.range.start, piece.range.end);
+        pieces.into_iter().map(piece).collect()
+    }
+
+    #[test]
+    fn the_longest_token_is_taken_again_and_again() {
+        let tokens = ["ca", "cañ", "##a", "##ñon", "##on", "##ones"];
+        let expected = [("cañ".to_owned(), 0, 4), ("##ones".to_owned(), 4, 8)];
+        assert_eq!(split(&tokens, 100, "cañones"), expected);
+    }
+
+    #[test]
+    fn a_rest_without_a_token_makes_the_whole_word_unknown() {
+        // `ca` and `##ñon` would fit, but the longest first token leaves a rest that does not.
+        let expected = [("[UNK]".to_owned(), 0, 6)];
+        assert_eq!(split(&["ca", "cañ", "##ñon"], 100, "cañon"), expected);
+        assert_eq!(split(&["canon"], 100, "cañon"), expected);
+        assert_eq!(split(&["cañ", "on"], 100, "cañon"), expected);
+    }
+
+    #[test]
+    fn characters_are_counted_not_bytes() {
+        assert_eq!(split(&["ñ", "##ñ"], 3, "ñññ").len(), 3);
+        assert_eq!(split(&["ñ", "##ñ"], 3, "ññññ"), [("[UNK]".to_owned(), 0, 8)]);
+    }
+
+    #[test]
+    fn an_empty_token_and_a_lone_prefix_match_nothing() {
+        assert_eq!(split(&["", "##", "a"], 100, "ab"), [("[UNK]".to_owned(), 0, 2)]);
+    }
+}

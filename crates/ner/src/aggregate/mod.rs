@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::join::join;
 use crate::softmax::argmax;
-use crate::{Aggregation, Entity, LabelSet, Piece, WordUnit};
+use crate::{Aggregation, Entity, LabelSet, Piece, TypeChange, WordUnit};
 
 /// A text in pieces with the probabilities of its labels. Sizes have been checked.
 pub(crate) struct Scored<'a> {
@@ -50,20 +50,21 @@ impl<'a> Scored<'a> {
     }
 }
 
-/// The entities by `aggregation`, in the order of the text.
-pub(crate) fn entities(
-    scored: &Scored<'_>,
-    aggregation: Aggregation,
-    unit: WordUnit,
-) -> Vec<Entity> {
+/// How pieces become words and words become entities.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) aggregation: Aggregation,
+    pub(crate) word_unit: WordUnit,
+    pub(crate) type_change: TypeChange,
+}
+
+/// The entities by `rules`, in the order of the text.
+pub(crate) fn entities(scored: &Scored<'_>, rules: Rules) -> Vec<Entity> {
     use hugging_face::Judge;
-    match aggregation {
-        Aggregation::Best => {
-            best::entities(scored, &units::units(scored.text, scored.pieces, unit))
-        }
-        Aggregation::Spark => {
-            spark::entities(scored, &units::units(scored.text, scored.pieces, unit))
-        }
+    let units = || units::units(scored.text, scored.pieces, rules.word_unit);
+    match rules.aggregation {
+        Aggregation::Best => best::entities(scored, &units(), rules.type_change),
+        Aggregation::Spark => spark::entities(scored, &units()),
         Aggregation::None => hugging_face::pieces(scored),
         Aggregation::Simple => hugging_face::simple(scored),
         Aggregation::First => hugging_face::words(scored, Judge::First),

@@ -68,19 +68,24 @@ fn compound_end(text: &str, words: &[Unit]) -> usize {
         end += 2;
     }
     let stopped = spelled(end) == Some(".") && touch(text, &words[end - 1..=end]);
-    if end > 1 && abbreviation && stopped { end + 1 } else { end }
+    // The initial of a name is followed by the name.
+    let whole = end > 1 || spelled(0).is_some_and(is_capital) && words.len() > 2;
+    if abbreviation && stopped && whole { end + 1 } else { end }
 }
 
 /// Whether `mark` between two words makes one of them.
 fn ties(left: &str, mark: &str, right: &str) -> bool {
     let mut chars = mark.chars();
     let (Some(mark), None) = (chars.next(), chars.next()) else { return false };
-    let digit = |c: Option<char>| c.is_some_and(char::is_numeric);
+    let before = |class: fn(char) -> bool| left.chars().next_back().is_some_and(class);
+    let after = |class: fn(char) -> bool| right.chars().next().is_some_and(class);
     match mark {
-        '\'' | '’' | 'ʼ' | '-' | '‐' | '‑' | '.' | '&' | '/' | '·' => {
+        // `Berlín.Ana` are two sentences whose blank was forgotten.
+        '.' if before(char::is_lowercase) && after(char::is_uppercase) => false,
+        '\'' | '’' | 'ʼ' | '-' | '‐' | '‑' | '.' | '&' | '/' | '·' | '@' | '_' | '+' => {
             is_word(left) && is_word(right)
         }
-        ',' => digit(left.chars().next_back()) && digit(right.chars().next()),
+        ',' | ':' => before(char::is_numeric) && after(char::is_numeric),
         _ => false,
     }
 }
@@ -104,6 +109,12 @@ fn is_initial(part: &str) -> bool {
         (Some(letter), Some(second), None) => letter.is_uppercase() && letter == second,
         _ => false,
     }
+}
+
+/// Whether a word is one capital letter.
+fn is_capital(word: &str) -> bool {
+    let mut chars = word.chars();
+    chars.next().is_some_and(char::is_uppercase) && chars.next().is_none()
 }
 
 /// Whether no white space parts the words; a gap without any is characters that the tokenizer
@@ -143,6 +154,9 @@ mod tests {
             "Rolls-Royce-Phantom",
             "A\u{ad}-b",
             "5€-10€",
+            "I+D",
+            "10:30",
+            "ana_b@correo.es",
         ] {
             assert_eq!(compounds(one), [one]);
         }
@@ -152,7 +166,8 @@ mod tests {
         assert_eq!(compounds("New - York"), ["New", "-", "York"]);
         assert_eq!(compounds("a\u{a0}-b"), ["a", "-", "b"]);
         assert_eq!(compounds("(¿O'Brien?)"), ["(", "¿", "O'Brien", "?", ")"]);
-        assert_eq!(compounds("a@b.es"), ["a", "@", "b.es"]);
+        assert_eq!(compounds("@ana :b"), ["@", "ana", ":", "b"]);
+        assert_eq!(compounds("Berlín.Ana"), ["Berlín", ".", "Ana"]);
         assert_eq!(compounds("東京-大阪"), ["東", "京", "-", "大", "阪"]);
     }
 
@@ -164,7 +179,10 @@ mod tests {
         assert_eq!(compounds("Berlín."), ["Berlín", "."]);
         assert_eq!(compounds("New-York."), ["New-York", "."]);
         assert_eq!(compounds("3.5."), ["3.5", "."]);
-        assert_eq!(compounds("J. Smith"), ["J", ".", "Smith"]);
+        assert_eq!(compounds("J. R. Smith"), ["J.", "R.", "Smith"]);
+        assert_eq!(compounds("la C."), ["la", "C", "."]);
+        assert_eq!(compounds("J . Smith"), ["J", ".", "Smith"]);
+        assert_eq!(compounds("y a. La"), ["y", "a", ".", "La"]);
         assert_eq!(compounds("U.S .A"), ["U.S", ".", "A"]);
         assert_eq!(compounds("x-y."), ["x-y", "."]);
         assert_eq!(compounds(""), Vec::<String>::new());

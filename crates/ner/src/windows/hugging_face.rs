@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::check_sizes;
-use crate::{Entity, Error};
+use crate::{Entity, Error, OffsetMap};
 
 /// Windows of `capacity` pieces, each sharing `stride` pieces with the one before, until one
 /// reaches the end. `capacity` does not count special tokens. No pieces need no window.
@@ -30,8 +30,26 @@ pub fn plan_hf(pieces: usize, capacity: usize, stride: usize) -> Result<Vec<Rang
 /// Merges the entities of all windows, in their order: of two that overlap the longer is kept, or
 /// the surer of equally long ones. Types are not looked at, and an entity is only compared with
 /// the last one kept (`aggregate_overlapping_entities`).
+///
+/// Lengths are compared in code points of `text`, as Python counts them.
 #[must_use]
-pub fn merge_hf(mut entities: Vec<Entity>) -> Vec<Entity> {
+pub fn merge_hf_in(text: &str, entities: Vec<Entity>) -> Vec<Entity> {
+    let offsets = OffsetMap::new(text);
+    merge(entities, |entity| offsets.chars(entity.end).saturating_sub(offsets.chars(entity.start)))
+}
+
+/// As [`merge_hf_in`], but compares lengths in bytes: the same for texts of ASCII.
+#[must_use]
+pub fn merge_hf(entities: Vec<Entity>) -> Vec<Entity> {
+    merge(entities, |entity| entity.end.saturating_sub(entity.start))
+}
+
+fn merge(mut entities: Vec<Entity>, length: impl Fn(&Entity) -> usize) -> Vec<Entity> {
+    let beats = |entity: &Entity, last: &Entity| match length(entity).cmp(&length(last)) {
+        Ordering::Greater => true,
+        Ordering::Equal => entity.score > last.score,
+        Ordering::Less => false,
+    };
     entities.sort_by_key(|entity| entity.start);
     let mut merged: Vec<Entity> = Vec::with_capacity(entities.len());
     for entity in entities {
@@ -46,13 +64,4 @@ pub fn merge_hf(mut entities: Vec<Entity>) -> Vec<Entity> {
         }
     }
     merged
-}
-
-fn beats(entity: &Entity, last: &Entity) -> bool {
-    let length = |entity: &Entity| entity.end.saturating_sub(entity.start);
-    match length(entity).cmp(&length(last)) {
-        Ordering::Greater => true,
-        Ordering::Equal => entity.score > last.score,
-        Ordering::Less => false,
-    }
 }
