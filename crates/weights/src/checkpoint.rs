@@ -1,12 +1,13 @@
 //! A checkpoint: one safetensors file, or a folder of shards with an index.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::header::Header;
 use crate::index::read_index;
-use crate::storage::Storage;
+use crate::storage::{Storage, io_error};
 use crate::{Error, Tensor};
 
 /// The names that Hugging Face folders use.
@@ -16,8 +17,12 @@ const INDEX: &str = "model.safetensors.index.json";
 /// How to open the files of a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenOptions {
-    /// Map the files (the default) or read them into memory. A mapped file must not be cut short
-    /// before the checkpoint is dropped; one that was read may be.
+    /// Map the files (the default) or read them into memory.
+    ///
+    /// Whoever maps a file promises that nobody changes it in place until the checkpoint is
+    /// dropped. One that is cut short before ends the process with a signal (SIGBUS); one that was
+    /// read into memory may change at any time. Replacing a mapped file by another of the same
+    /// name, or removing it, is safe.
     pub mmap: bool,
 }
 
@@ -29,8 +34,9 @@ impl Default for OpenOptions {
 
 /// The tensors of a model: checked when opened, read when asked for. Clones share the files.
 ///
-/// Whoever has copied what it needs drops the checkpoint and with it the maps: a loaded nervio
-/// model holds nothing of its files.
+/// Tensors borrow from the checkpoint, which holds the maps. Whoever has copied what it needs drops
+/// the checkpoint, all its clones and views, and with the last of them the maps: a loaded nervio
+/// model holds nothing of its files, and nothing done to them can disturb it.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     inner: Arc<Inner>,
@@ -61,18 +67,25 @@ impl OneFile {
 }
 
 impl Checkpoint {
-    /// Opens `model.safetensors` of a folder, or the shards of `model.safetensors.index.json`.
+    /// Opens `model.safetensors` of a folder or, where there is none, the shards of
+    /// `model.safetensors.index.json`.
+    ///
+    /// The index must name its shards by plain file names: no path, absolute or with `..`, is
+    /// followed. A shard, as any file here, may be a symbolic link that leads elsewhere, since the
+    /// cache of Hugging Face is made of links to `../../blobs`; who can plant a link in the folder
+    /// can plant any file. Every tensor of the index must be in its shard, and none in two. Tensors
+    /// that the index leaves out are there all the same, as transformers has them.
     ///
     /// # Errors
     ///
     /// When there is neither, or a file breaks the format; see [`Error`].
     pub fn open(folder: &Path, options: &OpenOptions) -> Result<Self, Error> {
         let single = folder.join(SINGLE);
-        if single.exists() {
+        if is_there(&single)? {
             return Self::open_file(&single, options);
         }
         let index = folder.join(INDEX);
-        if index.exists() {
+        if is_there(&index)? {
             return Self::open_shards(folder, &index, options);
         }
         let others = ["pytorch_model.bin", "tf_model.h5", "model.ckpt.index", "model.onnx"];
@@ -140,11 +153,10 @@ impl Checkpoint {
         for (name, shard) in &weight_map {
             let path = folder.join(shard);
             if place.get(name).is_none_or(|file| files[*file].path != path) {
-                return Err(Error::Format {
+                return Err(Error::NotInShard {
                     file: index.to_owned(),
-                    what: format!("weight_map: {name}"),
-                    expected: format!("the tensor in {shard}"),
-                    found: "no such tensor there".into(),
+                    tensor: name.clone(),
+                    shard: path,
                 });
             }
         }
@@ -190,5 +202,14 @@ impl Checkpoint {
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
         self.inner.files.iter().map(|file| file.storage.bytes().len() as u64).sum()
+    }
+}
+
+/// Whether the folder has an entry of that name, be it a link that leads nowhere: opening it says so.
+fn is_there(path: &Path) -> Result<bool, Error> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io_error("open", path)(error)),
     }
 }

@@ -37,8 +37,11 @@
 
 mod checkpoint;
 mod error;
+mod float;
 mod header;
 mod index;
+mod int8;
+mod json;
 mod mmap;
 mod names;
 mod storage;
@@ -47,7 +50,9 @@ mod write;
 
 pub use checkpoint::{Checkpoint, OpenOptions};
 pub use error::Error;
+pub use float::FloatTensor;
+pub use int8::Int8Tensor;
 pub use names::BertTensors;
 pub use safetensors::Dtype;
-pub use tensor::{FloatTensor, Int8Tensor, Tensor};
+pub use tensor::Tensor;
 pub use write::{OwnedTensor, write_file};

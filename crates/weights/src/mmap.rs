@@ -8,12 +8,14 @@ use memmap2::Mmap;
 
 /// Maps the whole of a file, read-only.
 ///
-/// The contract that cannot be checked: nobody changes the file while it is mapped. One that is
-/// replaced by another of the same name, or removed, stays as it was; one that is cut short raises
-/// a signal on access. That is why the map is dropped once the weights are packed, and why it can
-/// be avoided altogether ([`OpenOptions::mmap`](crate::OpenOptions::mmap)).
+/// The contract, which is the caller's and cannot be checked: nobody changes the file while it is
+/// mapped. One that is replaced by another of the same name, or removed, stays as it was; one that
+/// is cut short raises a signal (SIGBUS) on access. That is why the map is dropped once the weights
+/// are packed, and why it can be avoided altogether
+/// ([`OpenOptions::mmap`](crate::OpenOptions::mmap)).
 pub(crate) fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the bytes are read as plain numbers and every offset into them is checked against
-    // the length of the map, so a change of the file gives other numbers, not undefined types.
+    // SAFETY: the file must not be modified while it is mapped, as `OpenOptions::mmap` asks of
+    // whoever opens a checkpoint. The map is read-only and all offsets into it are checked against
+    // its length. Its bytes are only ever read as numbers, of which any bit pattern is valid.
     unsafe { Mmap::map(file) }
 }

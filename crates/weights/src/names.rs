@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::tensor::Int8Tensor;
-use crate::{Checkpoint, Dtype, Error, Tensor};
+use crate::{Checkpoint, Error, Int8Tensor, Tensor};
 
 /// The tensors of a checkpoint under the names of Hugging Face's `BertForTokenClassification`,
 /// without the `bert.` prefix and with `LayerNorm.weight` and `LayerNorm.bias` (which old
@@ -64,19 +63,11 @@ impl BertTensors {
     ///
     /// # Errors
     ///
-    /// When either is missing, has another shape or type, or a scale is not finite.
+    /// When either is missing, has another shape or type, or holds a value outside of its range.
     pub fn require_int8(&self, canonical: &str, shape: &[usize]) -> Result<Int8Tensor<'_>, Error> {
         let tensor = self.require(canonical, shape)?;
-        if tensor.dtype != Dtype::I8 {
-            return Err(tensor.wrong_dtype("I8"));
-        }
-        let scales = self.require(&format!("{canonical}_scale"), &shape[..shape.len().min(1)])?;
-        if scales.dtype != Dtype::F32 {
-            return Err(scales.wrong_dtype("F32"));
-        }
-        let scales = scales.floats()?;
-        scales.check_finite()?;
-        Ok(Int8Tensor::new(tensor, scales.to_vec()))
+        let rows = &shape[..shape.len().min(1)];
+        Int8Tensor::new(tensor, self.require(&format!("{canonical}_scale"), rows)?)
     }
 
     /// Names in the file of tensors that belong to parts which token classification lacks.
@@ -86,10 +77,10 @@ impl BertTensors {
         pairs.map(|(_, name)| name.as_str()).collect()
     }
 
-    /// Names in the file of tensors that no BERT model has.
+    /// Names in the file of tensors that no BERT token classifier has.
     #[must_use]
     pub fn unknown(&self) -> Vec<&str> {
-        let unknown = |canonical: &str| !is_ignored(canonical) && !is_bert(canonical);
+        let unknown = |canonical: &str| !is_ignored(canonical) && !is_weight(canonical);
         let pairs = self.names.iter().filter(|(canonical, _)| unknown(canonical));
         pairs.map(|(_, name)| name.as_str()).collect()
     }
@@ -115,14 +106,44 @@ fn canonical(name: &str) -> String {
 
 /// The pooler, the pre-training heads, and buffers that old versions saved.
 fn is_ignored(canonical: &str) -> bool {
-    canonical.starts_with("pooler.")
+    let last = canonical.rsplit('.').next();
+    matches!(last, Some("position_ids" | "token_type_ids"))
+        || canonical.starts_with("pooler.")
         || canonical.starts_with("cls.")
-        || canonical == "embeddings.position_ids"
-        || canonical == "embeddings.token_type_ids"
 }
 
-fn is_bert(canonical: &str) -> bool {
-    ["embeddings.", "encoder.layer.", "classifier."].iter().any(|part| canonical.starts_with(part))
+/// The tables, and the modules with weight and bias that stand outside of the layers.
+const TABLES: [&str; 3] = ["word_embeddings", "position_embeddings", "token_type_embeddings"];
+const OUTSIDE: [&str; 2] = ["embeddings.LayerNorm", "classifier"];
+
+/// The modules of a layer, `encoder.layer.N.`, all with weight and bias.
+const IN_LAYER: [&str; 8] = [
+    "attention.self.query",
+    "attention.self.key",
+    "attention.self.value",
+    "attention.output.dense",
+    "attention.output.LayerNorm",
+    "intermediate.dense",
+    "output.dense",
+    "output.LayerNorm",
+];
+
+/// Whether a token classifier has this weight, or this scale of 8-bit weights.
+fn is_weight(canonical: &str) -> bool {
+    let Some((module, part)) = canonical.rsplit_once('.') else { return false };
+    if let Some(table) = module.strip_prefix("embeddings.")
+        && TABLES.contains(&table)
+    {
+        return matches!(part, "weight" | "weight_scale");
+    }
+    let in_layer = |rest: &str| {
+        rest.split_once('.').is_some_and(|(layer, module)| {
+            layer.parse::<u32>().is_ok() && IN_LAYER.contains(&module)
+        })
+    };
+    matches!(part, "weight" | "weight_scale" | "bias")
+        && (OUTSIDE.contains(&module)
+            || module.strip_prefix("encoder.layer.").is_some_and(in_layer))
 }
 
 #[cfg(test)]
@@ -136,14 +157,50 @@ mod tests {
             ("encoder.layer.0.output.LayerNorm.beta", "encoder.layer.0.output.LayerNorm.bias"),
             ("classifier.weight", "classifier.weight"),
             ("bert.encoder.layer.1.output.dense.bias", "encoder.layer.1.output.dense.bias"),
+            ("bert.bert.x", "bert.x"),
+            ("my.gamma", "my.gamma"),
         ] {
             assert_eq!(canonical(name), expected);
         }
     }
 
     #[test]
-    fn parts_are_told_apart() {
-        assert!(is_ignored("pooler.dense.weight") && is_ignored("cls.predictions.bias"));
-        assert!(is_bert("classifier.bias") && !is_bert("lstm.weight"));
+    fn parts_that_token_classification_lacks_are_ignored() {
+        for name in [
+            "pooler.dense.weight",
+            "cls.predictions.bias",
+            "embeddings.position_ids",
+            "embeddings.token_type_ids",
+        ] {
+            assert!(is_ignored(name) && !is_weight(name), "{name}");
+        }
+        for name in ["classifier.weight", "embeddings.position_embeddings.weight", "clsx.weight"] {
+            assert!(!is_ignored(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn weights_are_told_from_strangers() {
+        for name in [
+            "embeddings.word_embeddings.weight",
+            "embeddings.token_type_embeddings.weight_scale",
+            "embeddings.LayerNorm.bias",
+            "encoder.layer.11.attention.self.query.weight_scale",
+            "encoder.layer.0.output.LayerNorm.weight",
+            "classifier.bias",
+        ] {
+            assert!(is_weight(name), "{name}");
+        }
+        for name in [
+            "lstm.weight",
+            "embeddings.word_embeddings.bias",
+            "encoder.layer.0.crossattention.self.query.weight",
+            "encoder.layer.x.output.dense.weight",
+            "encoder.layer.0.attention.self.distance_embedding.weight",
+            "crf.transitions",
+            "weight",
+        ] {
+            assert!(!is_weight(name) && !is_ignored(name), "{name}");
+        }
     }
 }

@@ -1,15 +1,19 @@
 //! Writing safetensors files.
 
-use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
 
-use safetensors::tensor::TensorView;
+use safetensors::tensor::TensorInfo;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::header::{MAX_HEADER, METADATA, byte_len, check_name};
+use crate::storage::{io_error, regular_len};
 use crate::{Dtype, Error};
 
 /// A tensor to be written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OwnedTensor {
     /// Its name.
     pub name: String,
@@ -39,35 +43,142 @@ impl OwnedTensor {
 
 /// Writes a safetensors file whole or not at all: beside its place first, then renamed.
 ///
+/// The same tensors and metadata give the same bytes. Tensors are ordered as the `safetensors`
+/// package does, widest type first and then by name, which aligns the data of each to its type.
+///
 /// # Errors
 ///
-/// When a tensor's data does not fit its shape, or the file cannot be written.
+/// When a name occurs twice or is none, when a tensor's data does not fit its shape, when the
+/// header would be too long to be read again, when something that is no file has that name, or when
+/// the file cannot be written; then no file of that name appears, and one that was there stays.
 pub fn write_file(
     path: &Path,
     tensors: &[OwnedTensor],
     metadata: HashMap<String, String>,
 ) -> Result<(), Error> {
-    let failed = |source| Error::Io { action: "write", file: path.to_owned(), source };
-    let views = tensors
-        .iter()
-        .map(|tensor| {
-            let view = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.data);
-            view.map(|view| (tensor.name.as_str(), view)).map_err(|error| Error::Format {
-                file: path.to_owned(),
-                what: format!("tensor {}", tensor.name),
-                expected: format!("data for shape {:?} of {:?}", tensor.shape, tensor.dtype),
-                found: error.to_string(),
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let bytes = safetensors::serialize(views, Some(metadata))
-        .map_err(|error| failed(std::io::Error::other(error)))?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.part", std::process::id()));
-    let part = path.with_file_name(name);
-    fs::write(&part, bytes).and_then(|()| fs::rename(&part, path)).map_err(|source| {
-        // The error that matters is the first; there may be no half file to remove.
-        let _ = fs::remove_file(&part);
-        failed(source)
+    let mut order: Vec<&OwnedTensor> = tensors.iter().collect();
+    order.sort_by(|a, b| b.dtype.cmp(&a.dtype).then_with(|| a.name.cmp(&b.name)));
+    check(path, &order)?;
+    let header = header(path, &order, &metadata.into_iter().collect())?;
+    // A rename would replace a device, too.
+    if let Ok(there) = fs::metadata(path) {
+        regular_len(path, &there)?;
+    }
+    write_whole(path, |out| {
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(&header)?;
+        order.iter().try_for_each(|tensor| out.write_all(&tensor.data))
     })
+    .map_err(io_error("write", path))
+}
+
+/// Refuses what a reader would refuse.
+fn check(path: &Path, tensors: &[&OwnedTensor]) -> Result<(), Error> {
+    let mut names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+    names.sort_unstable();
+    let twice = names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
+    if let Some(key) = twice {
+        let (file, key) = (path.to_owned(), key.to_owned());
+        return Err(Error::DuplicateKey { file, what: "the header", key });
+    }
+    for tensor in tensors {
+        check_name(path, &tensor.name)?;
+        let expected = byte_len(path, &tensor.name, &tensor.shape, tensor.dtype)?;
+        if tensor.data.len() != expected {
+            return Err(Error::Length {
+                file: path.to_owned(),
+                tensor: tensor.name.clone(),
+                expected,
+                found: format!("{} bytes of data", tensor.data.len()),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The JSON of the header, padded so that the data begins at a multiple of 8.
+fn header(
+    path: &Path,
+    tensors: &[&OwnedTensor],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, Error> {
+    let mut json = serde_json::to_vec(&Header { tensors, metadata })
+        .map_err(|error| io_error("write", path)(error.into()))?;
+    json.resize(json.len().next_multiple_of(8), b' ');
+    if json.len() as u64 > MAX_HEADER {
+        return Err(Error::TooLong {
+            file: path.to_owned(),
+            what: "the header".into(),
+            limit: MAX_HEADER,
+            found: json.len() as u64,
+        });
+    }
+    Ok(json)
+}
+
+/// Metadata and tensors with their offsets, in order.
+struct Header<'a> {
+    tensors: &'a [&'a OwnedTensor],
+    metadata: &'a BTreeMap<String, String>,
+}
+
+impl Serialize for Header<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.metadata.is_empty() {
+            map.serialize_entry(METADATA, self.metadata)?;
+        }
+        let mut begin = 0;
+        for tensor in self.tensors {
+            let end = begin + tensor.data.len();
+            let info = TensorInfo {
+                dtype: tensor.dtype,
+                shape: tensor.shape.clone(),
+                data_offsets: (begin, end),
+            };
+            map.serialize_entry(&tensor.name, &info)?;
+            begin = end;
+        }
+        map.end()
+    }
+}
+
+/// A file that is removed unless it was given its name.
+struct Part(PathBuf);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // The error that matters has been returned; after a rename there is nothing to remove.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Fills a new file beside `path`, sees it on the disk, and renames it to `path`.
+fn write_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let Some(name) = path.file_name() else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "expected the name of a file"));
+    };
+    let (file, part) = create_part(path, name)?;
+    let mut out = BufWriter::new(file);
+    fill(&mut out)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    fs::rename(&part.0, path)
+}
+
+/// Creates a file that did not exist, so that two writers of one path do not share it.
+fn create_part(path: &Path, name: &std::ffi::OsStr) -> io::Result<(File, Part)> {
+    for number in 0_u32.. {
+        let mut part = name.to_owned();
+        part.push(format!(".{}-{number}.part", std::process::id()));
+        let part = path.with_file_name(part);
+        match File::create_new(&part) {
+            Ok(file) => return Ok((file, Part(part))),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
