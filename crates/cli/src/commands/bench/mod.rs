@@ -1,0 +1,115 @@
+//! `nervio bench`: how fast the model runs, beside what the machine could do.
+
+mod report;
+
+use std::io;
+
+use anyhow::{Context, Result};
+use nervio::{Profile, Recognizer};
+
+use crate::args::{BenchArgs, Shape};
+use crate::failure::Outcome;
+use report::{KernelTime, Report, ShapeReport};
+
+/// Runs the command.
+pub(crate) fn run(arguments: &BenchArgs) -> Result<Outcome> {
+    let builder = Recognizer::builder().model(arguments.model.source()?);
+    let recognizer = arguments.engine.configure(builder).build()?;
+    let mut rounds: Vec<Vec<Profile>> = arguments.shapes.iter().map(|_| Vec::new()).collect();
+    let mut peak_gflops = 0.0_f64;
+    // Shapes take turns, so that a slow spell of the machine falls on all of them.
+    for _ in 0..arguments.runs.get() {
+        peak_gflops = peak_gflops.max(recognizer.peak_gflops());
+        for (shape, profiles) in arguments.shapes.iter().zip(&mut rounds) {
+            let profile = recognizer
+                .profile(shape.batch, shape.length, 1)
+                .with_context(|| format!("cannot time the shape {shape}"))?;
+            profiles.push(profile);
+        }
+    }
+    let shapes = arguments.shapes.iter().zip(&rounds);
+    let report = Report {
+        model: arguments.model.name(),
+        isa: recognizer.isa_name(),
+        dtype: recognizer.dtype_name().to_owned(),
+        threads: recognizer.threads(),
+        peak_gflops,
+        shapes: shapes.map(|(shape, rounds)| summary(*shape, rounds, peak_gflops)).collect(),
+    };
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        super::write_json(&mut out, &report)?;
+    } else {
+        report.write(&mut out)?;
+    }
+    Ok(Outcome::Success)
+}
+
+/// The medians of one shape's rounds.
+fn summary(shape: Shape, rounds: &[Profile], peak_gflops: f64) -> ShapeReport {
+    let seconds = median(rounds.iter().map(|round| round.seconds));
+    let tokens = shape.batch * shape.length;
+    let flops = rounds.first().map_or(0, |round| round.flops);
+    let gflops = flops as f64 / seconds / 1e9;
+    let stages = rounds.first().map(|round| round.stages.as_slice()).unwrap_or_default();
+    let kernels = stages.iter().map(|stage| {
+        let of_round = |round: &Profile| {
+            round.stages.iter().find(|other| other.stage == stage.stage).map(|stage| stage.seconds)
+        };
+        let ms = 1e3 * median(rounds.iter().filter_map(of_round));
+        KernelTime { name: stage.stage.name(), ms }
+    });
+    ShapeReport {
+        shape: shape.to_string(),
+        tokens,
+        ms: 1e3 * seconds,
+        tokens_per_second: tokens as f64 / seconds,
+        gflops,
+        share_of_peak: gflops / peak_gflops,
+        kernels: kernels.collect(),
+    }
+}
+
+/// The middle of `times`, of an even number the mean of the two in the middle; 0 of none.
+fn median(times: impl Iterator<Item = f64>) -> f64 {
+    let mut sorted: Vec<f64> = times.collect();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match (sorted.get(middle.wrapping_sub(1)), sorted.get(middle)) {
+        (Some(below), Some(above)) if sorted.len().is_multiple_of(2) => {
+            f64::midpoint(*below, *above)
+        }
+        (_, Some(above)) => *above,
+        (_, None) => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(std::iter::empty()), 0.0);
+        assert_eq!(median([3.0].into_iter()), 3.0);
+        assert_eq!(median([3.0, 1.0].into_iter()), 2.0);
+        assert_eq!(median([3.0, 100.0, 1.0].into_iter()), 3.0);
+    }
+
+    #[test]
+    fn a_shape_is_summed_up_by_its_medians() {
+        let round = |seconds| Profile {
+            sequences: 2,
+            tokens: 8,
+            seconds,
+            best_seconds: seconds,
+            flops: 4_000_000_000,
+            stages: Vec::new(),
+        };
+        let rounds = [round(0.5), round(0.1), round(0.4)];
+        let summary = summary(Shape { batch: 2, length: 8 }, &rounds, 20.0);
+        assert_eq!((summary.shape.as_str(), summary.tokens), ("2x8", 16));
+        assert_eq!((summary.ms, summary.tokens_per_second), (400.0, 40.0));
+        assert_eq!((summary.gflops, summary.share_of_peak), (10.0, 0.5));
+    }
+}
