@@ -1,5 +1,8 @@
 //! Helpers shared by the whole-program tests.
 #![forbid(unsafe_code)]
+#![allow(clippy::panic, reason = "tests fail by panicking")]
+
+pub mod program;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,126 @@
+//! Each kernel at the shapes of the two models, on one thread and on all.
+//!
+//! Criterion's throughput counts floating-point operations: its "Gelem/s" are GFLOPS. The machine's
+//! own multiply-add peak is printed first, as the yardstick.
+#![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use nervio_benches::layer_products;
+use nervio_kernels::{
+    Activation, AttentionShape, Epilogue, PackedMatrix, Workspace, attention, layer_norm, matmul,
+    peak_gflops,
+};
+use nervio_simd::Isa;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// Name, hidden size, intermediate size, heads.
+const MODELS: [(&str, usize, usize, usize); 2] = [("beto", 768, 3072, 12), ("es", 384, 1536, 12)];
+
+/// Numbers between -1 and 1 without denormals.
+fn wave(len: usize) -> Vec<f32> {
+    (0..len).map(|i| (i as f32 * 0.618).sin()).collect()
+}
+
+/// One thread, and as many as this machine has.
+fn pools() -> Vec<ThreadPool> {
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
+    let counts = if all == 1 { vec![1] } else { vec![1, all] };
+    let build = |threads: usize| ThreadPoolBuilder::new().num_threads(threads).build();
+    counts.into_iter().filter_map(|threads| build(threads).ok()).collect()
+}
+
+fn peak(_: &mut Criterion) {
+    let isa = Isa::best();
+    for pool in pools() {
+        let gflops = pool.install(|| peak_gflops(isa, 50));
+        println!("{isa}, {} threads: peak {gflops:.1} GFLOPS", pool.current_num_threads());
+    }
+}
+
+fn bench_matmul(c: &mut Criterion) {
+    let isa = Isa::best();
+    for pool in pools() {
+        let mut group = c.benchmark_group(format!("matmul/{}", pool.current_num_threads()));
+        for (model, hidden, intermediate, _) in MODELS {
+            for tokens in [16, 128, 512, 2048] {
+                for (product, m, n, k) in layer_products(tokens, hidden, intermediate) {
+                    let (left, bias) = (wave(m * k), wave(n));
+                    let row = wave(k);
+                    let fill = |_: usize, out: &mut [f32]| out.copy_from_slice(&row);
+                    let weights = PackedMatrix::pack(isa, n, k, fill, Vec::new());
+                    let mut out = vec![0.0; m * n];
+                    let mut workspace = Workspace::new();
+                    group.throughput(Throughput::Elements(2 * (m * n * k) as u64));
+                    let id = BenchmarkId::new(format!("{model}/{product}"), tokens);
+                    group.bench_function(id, |b| {
+                        b.iter(|| {
+                            let epilogue = Epilogue::Bias(&bias);
+                            pool.install(|| {
+                                matmul(isa, &mut workspace, &left, &weights, &epilogue, &mut out);
+                            });
+                            black_box(&out);
+                        });
+                    });
+                }
+            }
+        }
+        group.finish();
+    }
+}
+
+fn bench_epilogue(c: &mut Criterion) {
+    let isa = Isa::best();
+    let (m, n, k) = (128, 3072, 768);
+    let (left, bias) = (wave(m * k), wave(n));
+    let fill = |_: usize, out: &mut [f32]| out.fill(0.01);
+    let weights = PackedMatrix::pack(isa, n, k, fill, Vec::new());
+    let mut group = c.benchmark_group("epilogue/128x3072x768");
+    group.throughput(Throughput::Elements(2 * (m * n * k) as u64));
+    for activation in ["none", "gelu", "gelu_new", "quick_gelu", "silu", "tanh", "mish", "relu"] {
+        let epilogue = match activation.parse::<Activation>() {
+            Ok(function) => Epilogue::BiasActivation(&bias, function),
+            Err(_) => Epilogue::Bias(&bias),
+        };
+        let mut out = vec![0.0; m * n];
+        let mut workspace = Workspace::new();
+        group.bench_function(activation, |b| {
+            b.iter(|| matmul(isa, &mut workspace, &left, &weights, &epilogue, &mut out));
+        });
+    }
+    group.finish();
+}
+
+fn bench_attention(c: &mut Criterion) {
+    let isa = Isa::best();
+    let mut group = c.benchmark_group("attention");
+    for (model, hidden, _, heads) in MODELS {
+        for tokens in [16, 128, 512] {
+            let shape = AttentionShape { heads, head_dim: hidden / heads };
+            let qkv = wave(tokens * 3 * hidden);
+            let mut out = vec![0.0; tokens * hidden];
+            let mut workspace = Workspace::new();
+            group.throughput(Throughput::Elements(4 * (tokens * tokens * hidden) as u64));
+            group.bench_function(BenchmarkId::new(model, tokens), |b| {
+                b.iter(|| attention(isa, &mut workspace, shape, &qkv, &[tokens], &mut out));
+            });
+        }
+    }
+    group.finish();
+}
+
+fn bench_layer_norm(c: &mut Criterion) {
+    let isa = Isa::best();
+    let mut group = c.benchmark_group("layer_norm");
+    for (model, hidden, ..) in MODELS {
+        let (weight, bias) = (wave(hidden), wave(hidden));
+        let mut x = wave(128 * hidden);
+        group.throughput(Throughput::Bytes((8 * x.len()) as u64));
+        group.bench_function(model, |b| b.iter(|| layer_norm(isa, &mut x, &weight, &bias, 1e-12)));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, peak, bench_matmul, bench_epilogue, bench_attention, bench_layer_norm);
+criterion_main!(benches);
