@@ -21,24 +21,38 @@ impl Progress {
         let size: Option<u64> = sources.iter().map(Source::size).sum();
         let is_seen = io::stderr().is_terminal() && !shares_terminal && !is_quiet;
         match size {
-            Some(size) if is_seen && size > 0 => Self::shown(size),
+            Some(size) if is_seen && size > 0 => {
+                Self::shown(size, "{bar:30} {percent:>3} %  {bytes} of {total_bytes}  {eta} left")
+            }
             _ => Self(ProgressBar::hidden()),
         }
     }
 
-    fn shown(size: u64) -> Self {
+    /// A bar over `count` sentences; hidden unless standard error is a terminal, or when
+    /// `is_quiet`.
+    pub(crate) fn of_sentences(count: usize, is_quiet: bool) -> Self {
+        if io::stderr().is_terminal() && !is_quiet && count > 0 {
+            Self::shown(
+                count as u64,
+                "{bar:30} {percent:>3} %  {pos} of {len} sentences  {eta} left",
+            )
+        } else {
+            Self(ProgressBar::hidden())
+        }
+    }
+
+    fn shown(size: u64, template: &str) -> Self {
         let target = ProgressDrawTarget::stderr_with_hz(REFRESH);
         let bar = ProgressBar::with_draw_target(Some(size), target);
-        let template = "{bar:30} {percent:>3} %  {bytes} of {total_bytes}  {eta} left";
         match ProgressStyle::with_template(template) {
             Ok(style) => Self(bar.with_style(style)),
             Err(_) => Self(bar),
         }
     }
 
-    /// The first `bytes` of the input are answered.
-    pub(crate) fn reached(&self, bytes: u64) {
-        self.0.set_position(bytes);
+    /// The first `position` bytes, or sentences, are answered.
+    pub(crate) fn reached(&self, position: u64) {
+        self.0.set_position(position);
     }
 
     /// Reports a problem without tearing the bar.

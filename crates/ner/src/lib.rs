@@ -72,8 +72,11 @@
 //!
 //! An encoder reads some 500 pieces at once. [`windows::plan`] cuts longer texts between words
 //! into windows that overlap, and says which logits to take from which, so that every word is
-//! judged once, where it has most context. Decoding then sees one text. Who knows where sentences
-//! begin can have the windows cut there ([`windows::plan_with_cuts`]).
+//! judged once, where it has most context. Decoding then sees one text.
+//! [`windows::plan_sentences`] cuts where [`sentence_starts`] finds sentences and overlaps only
+//! within one that is longer than a window. Taggers are trained on sentences, and that is how they
+//! judge best and most steadily: of the first 20,000 words of esp.testa as one text, windows of 512
+//! that overlap give the Spanish model F1 66 and answers of which a quarter change with the overlap.
 //!
 //! # Offsets
 //!
@@ -97,6 +100,7 @@ mod names;
 mod offsets;
 mod options;
 mod scheme;
+mod sentences;
 mod softmax;
 mod tags;
 #[cfg(test)]
@@ -111,6 +115,7 @@ pub use labels::LabelSet;
 pub use offsets::OffsetMap;
 pub use options::{Aggregation, DecoderOptions, TypeChange, WordUnit};
 pub use scheme::{Prefix, Scheme};
+pub use sentences::sentence_starts;
 pub use softmax::softmax_rows;
 pub use tags::iob2_tags;
 pub use word_labels::word_labels;

@@ -85,9 +85,9 @@ impl fmt::Display for WordUnit {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TypeChange {
     /// It begins an entity.
-    #[default]
     Split,
     /// It goes on with the entity, and all words vote on the type by their masses.
+    #[default]
     Vote,
 }
 

@@ -24,7 +24,7 @@ fn iob_is_grouped() {
     assert_eq!(best(LABELS, "B-PER I-PER O B-LOC"), "PER:a;b;LOC:d");
     assert_eq!(best(LABELS, "I-PER I-PER O I-LOC"), "PER:a;b;LOC:d");
     assert_eq!(best(LABELS, "B-PER B-PER I-PER O"), "PER:a;PER:b;c");
-    assert_eq!(best(LABELS, "B-PER I-LOC I-LOC I-PER"), "PER:a;LOC:b;c;PER:d");
+    assert_eq!(best(LABELS, "B-PER I-LOC I-LOC I-PER"), "LOC:a;b;c;d");
     assert_eq!(best("O I-PER I-LOC", "I-PER I-PER I-LOC O"), "PER:a;b;LOC:c");
 }
 

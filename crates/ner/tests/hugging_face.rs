@@ -159,7 +159,7 @@ impl Case {
             let pieces = &pieces[window.clone()];
             entities.extend(decoder.decode(&self.text, pieces, &logits, false).unwrap());
         }
-        if windows.len() > 1 { windows::merge_hf_in(&self.text, entities) } else { entities }
+        if windows.len() > 1 { windows::merge_hf(&self.text, entities) } else { entities }
     }
 }
 

@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use nervio_ner::windows::{Window, merge_hf, merge_hf_in, plan, plan_hf, plan_with_cuts};
+use nervio_ner::windows::{Window, merge_hf, plan, plan_hf, plan_sentences};
 use nervio_ner::{Entity, Error};
 use proptest::prelude::*;
 
@@ -43,24 +43,20 @@ fn a_word_longer_than_a_window_is_cut() {
 }
 
 #[test]
-fn sentences_stay_together_where_they_can() {
+fn sentences_stay_whole_and_share_nothing() {
     let words: Vec<u32> = (0..12).collect();
-    let cut = |overlap, cuts: &[usize]| {
-        let windows = plan_with_cuts(&words, 8, overlap, cuts).unwrap();
-        windows.into_iter().map(|window| window.pieces).collect::<Vec<_>>()
-    };
-    assert_eq!(cut(0, &[]), [0..8, 8..12]);
-    assert_eq!(cut(0, &[5]), [0..5, 5..12]);
-    // The last one counts, and none in the first half.
-    assert_eq!(cut(0, &[7, 3, 6]), [0..7, 7..12]);
-    assert_eq!(cut(0, &[3]), [0..8, 8..12]);
-    // With context: from the first cut that leaves half of the overlap.
-    assert_eq!(cut(4, &[8]), [0..8, 4..12]);
-    assert_eq!(cut(4, &[8, 5]), [0..8, 5..12]);
-    assert_eq!(cut(4, &[8, 7]), [0..8, 4..12]);
+    let cut = |starts: &[usize]| ranges(plan_sentences(&words, 8, 3, starts).unwrap());
+    assert_eq!(cut(&[5]), [(0..5, 0..5), (5..12, 5..12)]);
+    // As many sentences as fit.
+    assert_eq!(cut(&[3, 6, 7]), [(0..7, 0..7), (7..12, 7..12)]);
+    // A sentence that is too long is read in windows that overlap, its neighbours are not.
+    let expected = [(0..2, 0..2), (2..10, 2..9), (7..11, 9..11), (11..12, 11..12)];
+    assert_eq!(cut(&[2, 11]), expected);
+    assert_eq!(cut(&[]), ranges(plan(&words, 8, 3).unwrap()));
     // Neither in a word nor behind the end.
-    let windows = plan_with_cuts(&[0, 1, 2, 2, 3, 4], 4, 0, &[3, 99]).unwrap();
+    let windows = plan_sentences(&[0, 1, 2, 2, 3, 4], 4, 0, &[3, 99]).unwrap();
     assert_eq!(ranges(windows), [(0..4, 0..4), (4..6, 4..6)]);
+    assert_eq!(plan_sentences(&[], 4, 1, &[0]), Ok(vec![]));
 }
 
 #[test]
@@ -90,7 +86,7 @@ fn hugging_face_merging() {
     let merge = |entities: &[(&str, usize, usize, f32)]| {
         let entities =
             entities.iter().map(|(label, start, end, score)| entity(label, *start, *end, *score));
-        let merged = merge_hf(entities.collect()).into_iter();
+        let merged = merge_hf(&"x".repeat(20), entities.collect()).into_iter();
         merged.map(|e| (e.label, e.start, e.end)).collect::<Vec<_>>()
     };
     let golden =
@@ -108,8 +104,7 @@ fn hugging_face_merging_counts_characters() {
     // Three letters are longer than one ideograph, though it has as many bytes and is surer.
     let text = "abc日";
     let entities = vec![entity("A", 0, 3, 0.5), entity("B", 2, 6, 0.9)];
-    assert_eq!(merge_hf_in(text, entities.clone()), [entities[0].clone()]);
-    assert_eq!(merge_hf(entities.clone()), [entities[1].clone()]);
+    assert_eq!(merge_hf(text, entities.clone()), [entities[0].clone()]);
 }
 
 /// Word ids of words with these lengths.
@@ -144,17 +139,13 @@ proptest! {
         lengths in prop::collection::vec(1_usize..9, 0..60),
         capacity in 1_usize..20,
         overlap in 0_usize..20,
-        cuts in prop::collection::vec(0_usize..300, 0..20),
-        with_cuts in any::<bool>(),
     ) {
         let overlap = overlap % capacity;
         let words = word_ids(&lengths);
-        let cuts = if with_cuts { cuts } else { vec![] };
-        let windows = plan_with_cuts(&words, capacity, overlap, &cuts).unwrap();
+        let windows = plan(&words, capacity, overlap).unwrap();
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        // A cut may take half of the overlap, and a long word the room for it.
-        let shared = if with_cuts { overlap.div_ceil(2) } else { overlap };
-        let shared = shared.min(capacity.saturating_sub(longest));
+        // A long word may take the room for the overlap.
+        let shared = overlap.min(capacity.saturating_sub(longest));
         let mut next = 0;
         for window in &windows {
             prop_assert!(window.pieces.len() <= capacity && !window.keep.is_empty());
@@ -187,6 +178,27 @@ proptest! {
     }
 
     #[test]
+    fn sentences_are_covered_once(
+        lengths in prop::collection::vec(1_usize..9, 0..60),
+        capacity in 1_usize..20,
+        overlap in 0_usize..20,
+        starts in prop::collection::btree_set(0_usize..300, 0..40),
+    ) {
+        let overlap = overlap % capacity;
+        let words = word_ids(&lengths);
+        let starts: Vec<usize> = starts.into_iter().collect();
+        let windows = plan_sentences(&words, capacity, overlap, &starts).unwrap();
+        let mut next = 0;
+        for window in &windows {
+            prop_assert!(window.pieces.len() <= capacity && !window.keep.is_empty());
+            prop_assert_eq!(window.keep.start, next);
+            prop_assert!(window.pieces.start <= next && window.keep.end <= window.pieces.end);
+            next = window.keep.end;
+        }
+        prop_assert_eq!(next, words.len());
+    }
+
+    #[test]
     fn hugging_face_windows_cover(pieces in 0_usize..100, capacity in 1_usize..20, stride in 0_usize..20) {
         let stride = stride % capacity;
         let windows = plan_hf(pieces, capacity, stride).unwrap();
@@ -203,7 +215,7 @@ proptest! {
         spans in prop::collection::vec((0_usize..50, 1_usize..9, 0.0_f32..1.0), 0..20)
     ) {
         let entities = spans.iter().map(|(start, length, score)| entity("X", *start, start + length, *score));
-        let merged = merge_hf(entities.collect());
+        let merged = merge_hf(&"x".repeat(1000), entities.collect());
         prop_assert!(merged.windows(2).all(|pair| pair[0].start <= pair[1].start));
         prop_assert_eq!(merged.is_empty(), spans.is_empty());
     }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use nervio_bert::Config;
+use nervio_ner::sentence_starts;
 use nervio_ner::windows::{self, Window};
 use nervio_tokenizer::{Encoding, Tokenizer};
 
@@ -29,7 +30,7 @@ impl Planned {
             Some(words) => tokenizer.encode_words(&document.text, words),
             None => tokenizer.encode(&document.text),
         };
-        let windows = plan(&encoding, options)?;
+        let windows = plan(&document.text, &encoding, options)?;
         let logits = vec![Vec::new(); windows.len()];
         Ok(Self { encoding, windows, logits })
     }
@@ -40,12 +41,13 @@ impl Planned {
     }
 }
 
-fn plan(encoding: &Encoding, options: &WindowOptions) -> Result<Vec<Window>, Error> {
+fn plan(text: &str, encoding: &Encoding, options: &WindowOptions) -> Result<Vec<Window>, Error> {
     let pieces = encoding.pieces.len();
     match options.compat {
         Compat::None => {
             let words: Vec<u32> = encoding.pieces.iter().map(|piece| piece.word).collect();
-            Ok(windows::plan(&words, options.capacity, options.overlap)?)
+            let starts = if pieces > options.capacity { starts(text, encoding) } else { vec![] };
+            Ok(windows::plan_sentences(&words, options.capacity, options.overlap, &starts)?)
         }
         Compat::HuggingFace => {
             let windows = windows::plan_hf(pieces, options.capacity, options.overlap)?;
@@ -53,6 +55,12 @@ fn plan(encoding: &Encoding, options: &WindowOptions) -> Result<Vec<Window>, Err
             Ok(windows.into_iter().map(whole).collect())
         }
     }
+}
+
+/// The pieces that begin a sentence.
+fn starts(text: &str, encoding: &Encoding) -> Vec<usize> {
+    let ranges: Vec<_> = encoding.pieces.iter().map(|piece| piece.range.clone()).collect();
+    sentence_starts(text, &ranges)
 }
 
 /// One window of one document on its way through the encoder.

@@ -213,7 +213,7 @@ impl Recognizer {
                     entities.append(&mut self.decoder.decode(text, pieces, logits, given)?);
                 }
                 if plan.windows.len() > 1 {
-                    entities = nervio_ner::windows::merge_hf(entities);
+                    entities = nervio_ner::windows::merge_hf(text, entities);
                 }
                 entities
             }

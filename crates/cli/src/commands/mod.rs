@@ -3,6 +3,7 @@
 mod bench;
 mod compare;
 mod dump;
+mod eval;
 mod inspect;
 mod ner;
 mod tokenize;
@@ -19,7 +20,7 @@ use crate::input::{Record, Records};
 pub(crate) fn run(command: &Command) -> Result<Outcome> {
     match command {
         Command::Ner(arguments) => ner::run(arguments),
-        Command::Eval(_) => Ok(Outcome::Success),
+        Command::Eval(arguments) => eval::run(arguments),
         Command::Tokenize(arguments) => tokenize::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),

@@ -33,18 +33,10 @@ pub fn plan_hf(pieces: usize, capacity: usize, stride: usize) -> Result<Vec<Rang
 ///
 /// Lengths are compared in code points of `text`, as Python counts them.
 #[must_use]
-pub fn merge_hf_in(text: &str, entities: Vec<Entity>) -> Vec<Entity> {
+pub fn merge_hf(text: &str, mut entities: Vec<Entity>) -> Vec<Entity> {
     let offsets = OffsetMap::new(text);
-    merge(entities, |entity| offsets.chars(entity.end).saturating_sub(offsets.chars(entity.start)))
-}
-
-/// As [`merge_hf_in`], but compares lengths in bytes: the same for texts of ASCII.
-#[must_use]
-pub fn merge_hf(entities: Vec<Entity>) -> Vec<Entity> {
-    merge(entities, |entity| entity.end.saturating_sub(entity.start))
-}
-
-fn merge(mut entities: Vec<Entity>, length: impl Fn(&Entity) -> usize) -> Vec<Entity> {
+    let length =
+        |entity: &Entity| offsets.chars(entity.end).saturating_sub(offsets.chars(entity.start));
     let beats = |entity: &Entity, last: &Entity| match length(entity).cmp(&length(last)) {
         Ordering::Greater => true,
         Ordering::Equal => entity.score > last.score,

@@ -1,6 +1,5 @@
 //! Windows that end between words, each word kept where it has most context.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::check_sizes;
@@ -29,67 +28,27 @@ pub struct Window {
 ///
 /// When `overlap` is not less than `capacity`, or a word has a lower number than the one before.
 pub fn plan(words: &[u32], capacity: usize, overlap: usize) -> Result<Vec<Window>, Error> {
-    plan_with_cuts(words, capacity, overlap, &[])
-}
-
-/// As [`plan`], but windows preferably start and end at `cuts`: positions of pieces that begin a
-/// sentence, in any order.
-///
-/// A window ends at the last cut in its second half, if there is one, and starts at the first cut
-/// that leaves at least half of the overlap. Cuts within words are not used.
-///
-/// # Errors
-///
-/// As [`plan`].
-///
-/// ```
-/// use nervio_ner::windows::plan_with_cuts;
-///
-/// // Ten words, a sentence begins with the fifth.
-/// let words: Vec<u32> = (0..10).collect();
-/// let windows = plan_with_cuts(&words, 6, 0, &[4])?;
-/// assert_eq!(windows[0].pieces, 0..4);
-/// assert_eq!(windows[1].pieces, 4..10);
-/// # Ok::<(), nervio_ner::Error>(())
-/// ```
-pub fn plan_with_cuts(
-    words: &[u32],
-    capacity: usize,
-    overlap: usize,
-    cuts: &[usize],
-) -> Result<Vec<Window>, Error> {
     check_sizes(capacity, overlap)?;
     check_words(words.iter().copied())?;
-    let cuts = cuts.iter().copied().collect();
-    let stretches = stretches(words, capacity, overlap, &cuts);
-    Ok(keeps(words, capacity, stretches))
+    Ok(keeps(words, capacity, stretches(words, capacity, overlap)))
 }
 
 /// What is fed. Starts and ends both rise.
-fn stretches(
-    words: &[u32],
-    capacity: usize,
-    overlap: usize,
-    cuts: &BTreeSet<usize>,
-) -> Vec<Range<usize>> {
+fn stretches(words: &[u32], capacity: usize, overlap: usize) -> Vec<Range<usize>> {
     let border = |at: &usize| *at == 0 || *at >= words.len() || words[*at - 1] != words[*at];
-    let cut = |at: &usize| cuts.contains(at) && border(at);
     let mut stretches = Vec::new();
     let (mut start, mut behind) = (0_usize, 0);
     while behind < words.len() {
         let limit = start.saturating_add(capacity).min(words.len());
-        let half = start.saturating_add(capacity.div_ceil(2)).max(behind + 1);
-        let sentence = (half..=limit).rev().find(|at| *at == words.len() || cut(at));
         // A word that does not fit at all is cut.
-        let end = sentence.or_else(|| (behind + 1..=limit).rev().find(border)).unwrap_or(limit);
+        let end = (behind + 1..=limit).rev().find(border).unwrap_or(limit);
         stretches.push(start..end);
         behind = end;
         // The next one shares words with this one, or a part of a long one, but has room for one
         // more.
         let next = word_end(words, end, capacity).map_or(0, |word| word.saturating_sub(capacity));
         let earliest = end.saturating_sub(overlap).max(next).max(start + 1);
-        let sentence = (earliest..end.saturating_sub(overlap.div_ceil(2))).find(cut);
-        start = sentence.or_else(|| (earliest..end).find(border)).unwrap_or(earliest);
+        start = (earliest..end).find(border).unwrap_or(earliest);
     }
     stretches
 }
@@ -104,6 +63,68 @@ fn word_end(words: &[u32], at: usize, capacity: usize) -> Option<usize> {
     }
     let length = rest.iter().take(capacity.saturating_add(1)).take_while(|w| *w == word).count();
     (length <= capacity).then_some(at + length)
+}
+
+/// As [`plan`], for a text whose sentences begin at the pieces `starts` (rising; the first piece
+/// need not be among them). Windows hold whole sentences, as many as fit, and share nothing: no
+/// entity goes on behind the end of a sentence. Only a sentence longer than a window is read in
+/// overlapping ones.
+///
+/// So an answer does not change with the overlap unless a sentence is that long, and a sentence is
+/// not judged by what is cut off its neighbour.
+///
+/// # Errors
+///
+/// As [`plan`].
+///
+/// ```
+/// use nervio_ner::windows::plan_sentences;
+///
+/// // Ten words in sentences of four, five and one.
+/// let words: Vec<u32> = (0..10).collect();
+/// let windows = plan_sentences(&words, 6, 2, &[4, 9])?;
+/// assert_eq!(windows[0].pieces, 0..4);
+/// assert_eq!(windows[1].pieces, 4..10);
+/// # Ok::<(), nervio_ner::Error>(())
+/// ```
+pub fn plan_sentences(
+    words: &[u32],
+    capacity: usize,
+    overlap: usize,
+    starts: &[usize],
+) -> Result<Vec<Window>, Error> {
+    check_sizes(capacity, overlap)?;
+    check_words(words.iter().copied())?;
+    let mut windows = Vec::new();
+    let mut begin = 0;
+    let mut end = 0;
+    let between_words = |at: &usize| *at > 0 && *at < words.len() && words[*at - 1] != words[*at];
+    let borders = starts.iter().copied().filter(between_words).chain([words.len()]);
+    for border in borders.filter(|border| *border > 0) {
+        if border.saturating_sub(begin) > capacity {
+            read_apart(words, begin..end, capacity, overlap, &mut windows);
+            begin = end;
+        }
+        end = end.max(border);
+    }
+    read_apart(words, begin..end, capacity, overlap, &mut windows);
+    Ok(windows)
+}
+
+/// Adds the windows of some pieces that are read by themselves.
+fn read_apart(
+    words: &[u32],
+    pieces: Range<usize>,
+    capacity: usize,
+    overlap: usize,
+    windows: &mut Vec<Window>,
+) {
+    let first = pieces.start;
+    let words = &words[pieces];
+    let shift = |range: Range<usize>| range.start + first..range.end + first;
+    let local = keeps(words, capacity, stretches(words, capacity, overlap));
+    windows
+        .extend(local.into_iter().map(|w| Window { pieces: shift(w.pieces), keep: shift(w.keep) }));
 }
 
 /// Gives each word to a window.
