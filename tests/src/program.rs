@@ -31,11 +31,11 @@ pub fn build(arguments: &[&str], rustflags: Option<&str>) -> PathBuf {
     let output = command.output().unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
     assert!(output.status.success(), "nervio-cli does not build");
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();
-    let executables = messages.lines().filter_map(|line| {
+    let mut executables = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    executables.last().unwrap_or_else(|| panic!("cargo named no executable"))
+    executables.next_back().unwrap_or_else(|| panic!("cargo named no executable"))
 }
 
 /// What a run of the command gave.

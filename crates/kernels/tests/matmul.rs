@@ -19,10 +19,7 @@ fn matrix(seed: usize, rows: usize, columns: usize) -> Vec<f32> {
     (0..rows * columns).map(|i| noise(seed, i)).collect()
 }
 
-fn pack<T: Element>(isa: Isa, n: usize, k: usize, values: &[T], scales: Vec<f32>) -> PackedMatrix
-where
-    T: Sync,
-{
+fn pack<T: Element>(isa: Isa, n: usize, k: usize, values: &[T], scales: Vec<f32>) -> PackedMatrix {
     let fill = |row: usize, out: &mut [T]| out.copy_from_slice(&values[row * k..][..k]);
     PackedMatrix::pack(isa, n, k, fill, scales)
 }

@@ -1,6 +1,7 @@
 //! JSON from files that nobody vouches for: bounded depth, unique keys, short messages.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::path::Path;
 
@@ -77,10 +78,13 @@ impl<V> Default for UniqueMap<V> {
 impl<V> UniqueMap<V> {
     /// Adds an entry; of two with one key the first stays.
     pub(crate) fn insert(&mut self, key: String, value: V) {
-        if self.entries.contains_key(&key) {
-            self.duplicate.get_or_insert(key);
-        } else {
-            self.entries.insert(key, value);
+        match self.entries.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(value);
+            }
+            Entry::Occupied(entry) => {
+                self.duplicate.get_or_insert_with(|| entry.key().clone());
+            }
         }
     }
 
