@@ -121,13 +121,10 @@ impl Steps {
     ) -> &'a [f32] {
         let first = (panel * self.depth + self.start) * width;
         let last = (panel * self.depth + self.end) * width;
-        let out = match panels {
-            Panels::F32(values) => return &values[first..last],
-            _ => &mut buffer[..last - first],
-        };
+        let out = &mut buffer[..last - first];
         let vectors = out.chunks_exact_mut(S::LANES);
         match panels {
-            Panels::F32(_) => {}
+            Panels::F32(values) => return &values[first..last],
             Panels::F16(values) => {
                 for (out, x) in vectors.zip(values[first..last].chunks_exact(S::LANES)) {
                     s.store(s.load_f16(x), out);

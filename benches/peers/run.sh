@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Times nervio against onnxruntime: benches/peers/run.sh [--model DIR] [--shapes 1x16,8x128] [--threads N]
+# Without --model it makes a model of BETO's size from a seed. Installs what it needs into .venv here.
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+cd "$here/../.."
+
+if [ ! -x "$here/.venv/bin/python" ]; then
+    python3 -m venv "$here/.venv"
+    "$here/.venv/bin/pip" install --quiet --requirement "$here/requirements.txt"
+fi
+cargo build --release --quiet -p nervio-cli -p nervio-weights-tools
+target="${CARGO_TARGET_DIR:-target}/release"
+
+model=()
+if [[ " $* " != *" --model "* ]]; then
+    folder="$(mktemp -d)"
+    trap 'rm -rf "$folder"' EXIT
+    "$target/nervio-weights" synth --shape beto "$folder/beto"
+    model=(--model "$folder/beto")
+fi
+"$here/.venv/bin/python" "$here/peers.py" --nervio "$target/nervio" "${model[@]}" "$@"
