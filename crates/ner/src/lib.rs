@@ -58,15 +58,16 @@
 //! likeliest label of the type.
 //!
 //! *Where does an entity end?* By the tag scheme ([`Scheme`]), which the labels show: `B` begins,
-//! `S` and `U` are alone, `E` and `L` end, and a change of type is a border. What a scheme forbids
-//! (an `I` with nothing before it) is read as what it must have been meant to say. An `I` of
-//! another type than the word before may also be a vote on one entity's type ([`TypeChange`]): on
-//! the development set of CoNLL-2002 Spanish that raises F1 by 0.9. The end moves over combining marks that a tokenizer stripped: no half letters.
+//! `S` and `U` are alone, `E` and `L` end. What a scheme forbids (an `I` with nothing before it) is
+//! read as what it must have been meant to say. An `I` of another type than the word before goes on
+//! with the entity, and the words vote on one type ([`TypeChange`]; the other choice is a border
+//! there): on the development set of CoNLL-2002 Spanish that raises F1 by 0.9. The end moves over
+//! combining marks that a tokenizer stripped: no half letters.
 //!
 //! What that is worth: the development set of CoNLL-2002 Spanish as running text, its words joined
-//! by blanks, scored by exact offsets with one model. F1 is 84.3 with the default (85.2 with the
-//! vote), 82.8 with [`WordUnit::PreToken`]; 82.8, 82.6, 82.9 and 63.5 with Hugging Face's first,
-//! average, max and simple.
+//! by blanks, scored by exact offsets with one model. F1 is 85.2 with the default (84.3 without
+//! the vote, and 82.8 with [`WordUnit::PreToken`] besides); 82.8, 82.6, 82.9 and 63.5 with Hugging
+//! Face's first, average, max and simple.
 //!
 //! # Long texts
 //!
