@@ -100,8 +100,9 @@ pub fn quantize_folder(
         let Some(tensor) = checkpoint.get(name) else { continue };
         let floats = tensor.floats()?;
         floats.check_finite()?;
-        if tensor.shape.len() == 2 {
-            let (mut quantized, loss) = quantize(name, tensor.shape, &floats, target)?;
+        if tensor.shape.len() == 2 && name.ends_with(".weight") {
+            let (mut quantized, loss) = quantize(name, tensor.shape, &floats, target)
+                .with_context(|| tensor.file.display().to_string())?;
             tensors.append(&mut quantized);
             report.push((name.to_owned(), loss));
         } else {
@@ -134,24 +135,40 @@ fn quantize(
     let (tensors, stored) = match target {
         Target::Int8 => int8(name, shape, &values),
         Target::F16 => {
-            let narrow: Vec<f16> = values.iter().map(|x| f16::from_f32(*x)).collect();
-            if let Some(at) = narrow.iter().position(|x| !x.is_finite()) {
-                bail!("{name}: {} does not fit f16; expected magnitudes up to 65504", values[at]);
-            }
-            let data = narrow.iter().flat_map(|x| x.to_le_bytes()).collect();
-            let tensor =
-                OwnedTensor { name: name.into(), dtype: Dtype::F16, shape: shape.into(), data };
-            (vec![tensor], narrow.iter().map(|x| x.to_f32()).collect())
+            let narrow = |x| f16::from_f32(x);
+            half(name, shape, &values, Dtype::F16, |x| (narrow(x).to_le_bytes(), narrow(x).into()))?
         }
         Target::Bf16 => {
-            let narrow: Vec<bf16> = values.iter().map(|x| bf16::from_f32(*x)).collect();
-            let data = narrow.iter().flat_map(|x| x.to_le_bytes()).collect();
-            let tensor =
-                OwnedTensor { name: name.into(), dtype: Dtype::BF16, shape: shape.into(), data };
-            (vec![tensor], narrow.iter().map(|x| x.to_f32()).collect())
+            let narrow = |x| bf16::from_f32(x);
+            half(name, shape, &values, Dtype::BF16, |x| {
+                (narrow(x).to_le_bytes(), narrow(x).into())
+            })?
         }
     };
     Ok((tensors, loss(&values, &stored)))
+}
+
+/// A tensor of 16-bit floats, and the numbers that they stand for; `narrow` gives both for each.
+fn half(
+    name: &str,
+    shape: &[usize],
+    values: &[f32],
+    dtype: Dtype,
+    narrow: impl Fn(f32) -> ([u8; 2], f32),
+) -> Result<(Vec<OwnedTensor>, Vec<f32>)> {
+    let mut data = Vec::with_capacity(2 * values.len());
+    let mut stored = Vec::with_capacity(values.len());
+    for (index, value) in values.iter().enumerate() {
+        let (bytes, number) = narrow(*value);
+        if !number.is_finite() {
+            bail!(
+                "tensor {name}: expected numbers that fit {dtype}, found {value} at element {index}"
+            );
+        }
+        data.extend(bytes);
+        stored.push(number);
+    }
+    Ok((vec![OwnedTensor { name: name.into(), dtype, shape: shape.into(), data }], stored))
 }
 
 /// Integers `[rows, columns]` and scales `[rows]`, and the numbers that they stand for.
@@ -227,15 +244,72 @@ mod tests {
     }
 
     #[test]
+    fn zero_and_the_smallest_numbers_are_kept_finite() {
+        for row in [[0.0; 4], [f32::from_bits(1); 4], [1e-40, -1e-40, 0.0, 1e-41]] {
+            let (tensors, stored) = int8("x.weight", &[1, 4], &row);
+            assert!(stored.iter().zip(row).all(|(a, b)| (a - b).abs() <= 1e-40), "{stored:?}");
+            assert!(!tensors[0].data.contains(&i8::MIN.cast_unsigned()));
+        }
+        let (_, stored) = int8("x.weight", &[1, 2], &[f32::MAX, f32::MIN]);
+        assert!(stored.iter().all(|x| x.is_finite()), "{stored:?}");
+        assert!(int8("x.weight", &[0, 4], &[]).1.is_empty());
+    }
+
+    fn folder(tensors: &[OwnedTensor]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        write_file(&folder.path().join("model.safetensors"), tensors, HashMap::new()).unwrap();
+        folder
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let checkpoint = Checkpoint::open(folder, &OpenOptions::default()).unwrap();
+        checkpoint.names().map(Into::into).collect()
+    }
+
+    #[test]
+    fn what_cannot_be_quantised_is_refused_and_leaves_nothing() {
+        let weight =
+            |value: f32| OwnedTensor::from_f32("classifier.weight", vec![1, 2], &[0.0, value]);
+        let integers = OwnedTensor::from_i64("classifier.weight", vec![1, 1], &[1]);
+        for (tensor, dtype, words) in [
+            (weight(7e4), Target::F16, ["classifier.weight", "fit F16, found 70000 at element 1"]),
+            (weight(f32::MAX), Target::Bf16, ["model.safetensors", "fit BF16"]),
+            (weight(f32::NAN), Target::Int8, ["classifier.weight", "found NaN at element 1"]),
+            (integers, Target::Int8, ["classifier.weight", "found I64"]),
+        ] {
+            let (source, root) = (folder(&[tensor]), tempfile::tempdir().unwrap());
+            let args = Args { source: source.path().into(), out: root.path().join("out"), dtype };
+            let message = format!("{:#}", run(&args).unwrap_err());
+            assert!(words.iter().all(|word| message.contains(word)), "{message}");
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        }
+        let empty = tempfile::tempdir().unwrap();
+        let error = quantize_folder(empty.path(), empty.path(), Target::Int8).unwrap_err();
+        assert!(error.to_string().contains("expected model.safetensors"), "{error}");
+    }
+
+    #[test]
+    fn the_same_source_gives_the_same_bytes() {
+        let weight: Vec<f32> = (0..64).map(|i| (i as f32).cos()).collect();
+        let source = folder(&[OwnedTensor::from_f32("classifier.weight", vec![4, 16], &weight)]);
+        let write = || {
+            let out = tempfile::tempdir().unwrap();
+            quantize_folder(source.path(), out.path(), Target::Int8).unwrap();
+            fs::read(out.path().join("model.safetensors")).unwrap()
+        };
+        let first = write();
+        assert!((0..8).all(|_| write() == first));
+    }
+
+    #[test]
     fn a_folder_goes_through_every_type() {
-        let source = tempfile::tempdir().unwrap();
         let weight: Vec<f32> = (0..64).map(|i| (i as f32).sin()).collect();
-        let tensors = [
+        let source = folder(&[
             OwnedTensor::from_f32("bert.encoder.layer.0.output.dense.weight", vec![4, 16], &weight),
             OwnedTensor::from_f32("bert.encoder.layer.0.output.dense.bias", vec![4], &weight[..4]),
             OwnedTensor::from_f32("bert.pooler.dense.weight", vec![4, 4], &weight[..16]),
-        ];
-        write_file(&source.path().join("model.safetensors"), &tensors, HashMap::new()).unwrap();
+            OwnedTensor::from_f32("crf.transitions", vec![2, 2], &weight[..4]),
+        ]);
         fs::write(source.path().join("config.json"), "{}").unwrap();
         for (target, dtype, bound) in [
             (Target::F16, Dtype::F16, 3e-4),
@@ -244,7 +318,8 @@ mod tests {
         ] {
             let out = tempfile::tempdir().unwrap();
             let report = quantize_folder(source.path(), out.path(), target).unwrap();
-            assert_eq!(report.len(), 1, "the pooler is left out");
+            assert_eq!(report.len(), 1, "the pooler is left out, other matrices stay");
+            assert_eq!(names(out.path()).len(), if target == Target::Int8 { 4 } else { 3 });
             assert!(report[0].1.rms < bound, "{target:?}: {:?}", report[0]);
             let written = Checkpoint::open(out.path(), &OpenOptions::default()).unwrap();
             let name = "bert.encoder.layer.0.output.dense";
