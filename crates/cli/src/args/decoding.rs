@@ -1,6 +1,6 @@
 //! Which entities are reported.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -61,28 +61,6 @@ impl DecodingArgs {
     }
 }
 
-/// Says which of the `asked` labels nothing can ever have, and which there are, if any is so:
-/// most likely they are misspelt. `labels` are the model's; renamed ones count by their new names.
-pub(crate) fn unknown_labels<'a>(
-    asked: impl Iterator<Item = &'a String>,
-    labels: &[String],
-    options: &DecoderOptions,
-) -> Option<String> {
-    let scheme = options.scheme.unwrap_or_else(|| Scheme::detect(labels));
-    let rename = |label: &str| options.label_map.get(label).map_or(label, |new| new).to_owned();
-    let types = labels.iter().filter(|label| *label != "O").map(|label| scheme.split(label).1);
-    let mut known: BTreeSet<String> = types.map(rename).collect();
-    if options.aggregation == Aggregation::None {
-        known.extend(labels.iter().map(|label| rename(label)));
-    }
-    let unknown: Vec<&str> =
-        asked.map(String::as_str).filter(|label| !known.contains(*label)).collect();
-    let known: Vec<String> = known.into_iter().collect();
-    (!unknown.is_empty()).then(|| {
-        format!("no entity is ever labelled {}; there are {}", unknown.join(", "), known.join(", "))
-    })
-}
-
 /// A number from 0 to 1.
 fn score(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
@@ -101,26 +79,6 @@ fn read_label_map(path: &Path) -> Result<BTreeMap<String, String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn misspelt_labels_are_noticed() {
-        let labels = ["O", "B-PER", "I-PER", "B-LOC"].map(str::to_owned);
-        let unknown = |asked: &[&str], options: &DecoderOptions| {
-            let asked: Vec<String> = asked.iter().map(|label| (*label).to_owned()).collect();
-            unknown_labels(asked.iter(), &labels, options)
-        };
-        let mut options = DecoderOptions::default();
-        assert_eq!(unknown(&["PER", "LOC"], &options), None);
-        assert_eq!(
-            unknown(&["PRE", "LOC"], &options).unwrap(),
-            "no entity is ever labelled PRE; there are LOC, PER"
-        );
-        options.label_map.insert("PER".to_owned(), "PERSON".to_owned());
-        assert_eq!(unknown(&["PERSON"], &options), None);
-        assert!(unknown(&["B-PER"], &options).is_some());
-        options.aggregation = Aggregation::None;
-        assert_eq!(unknown(&["B-PER"], &options), None);
-    }
 
     #[test]
     fn a_label_map_is_an_object_of_strings() {

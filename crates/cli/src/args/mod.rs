@@ -6,7 +6,7 @@ mod model;
 mod output;
 mod tools;
 
-pub(crate) use decoding::{DecodingArgs, unknown_labels};
+pub(crate) use decoding::DecodingArgs;
 pub(crate) use input::InputArgs;
 pub(crate) use model::{EngineArgs, ModelArgs};
 pub(crate) use output::{Destination, OutputArgs};

@@ -5,8 +5,8 @@ use std::io::{self, IsTerminal};
 use anyhow::{Context, Result};
 use nervio::{Aggregation, Document, Recognizer};
 
-use crate::args::{Destination, NerArgs, unknown_labels};
-use crate::failure::{Outcome, report, usage};
+use crate::args::{Destination, NerArgs};
+use crate::failure::{Outcome, usage};
 use crate::input::{Item, Limits, Prefetch, Record, Records};
 use crate::output::{Answer, AnswerStream, OutputFormat, WriteOptions};
 use crate::progress::Progress;
@@ -45,16 +45,12 @@ pub(crate) fn run(arguments: &NerArgs) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// The recogniser the arguments ask for; says so if they name labels that it does not have.
+/// The recogniser the arguments ask for.
 fn build(arguments: &NerArgs) -> Result<Recognizer> {
-    let options = arguments.decoding.options()?;
-    let builder = Recognizer::builder().model(arguments.model.source()?).decoder(options.clone());
-    let recognizer = arguments.engine.configure(builder).build()?;
-    let asked = options.labels.iter().flatten().chain(&options.exclude_labels);
-    if let Some(warning) = unknown_labels(asked, recognizer.labels(), &options) {
-        report(format_args!("warning: {warning}"));
-    }
-    Ok(recognizer)
+    let builder = Recognizer::builder()
+        .model(arguments.model.source()?)
+        .decoder(arguments.decoding.options()?);
+    Ok(arguments.engine.configure(builder).build()?)
 }
 
 /// Writes the answers of a chunk in order and reports its bad records; whether there were none.
