@@ -6,7 +6,9 @@ without special tokens around the text and without truncation. The same versions
 vocab.txt, tokenizer.json   a small vocabulary of our own, and the same as the library saves it (uncased)
 vectors.json                the golden vectors of the reference, with their pre-tokens
 unicode.json                random Unicode strings from a fixed seed, and random pre-split words
+unicode.MODEL.txt           digests of the same for the vocabularies of three models
 typed_specials.json         texts with typed special tokens, which are cut out of the text here only
+added_tokens.json           texts with added tokens of every kind (added_tokens.config.json lists the tokens)
 codepoints.{cased,uncased}.txt   every code point beside letters: run lengths of block digests
 conll/MODEL.CORPUS.txt      digests of CoNLL-2002 Spanish: joined words, then words as given
 
@@ -15,8 +17,8 @@ piece: id, start, end (code points of the text), word. Pre-split words are joine
 count from the start of the joined text, and `word` is the index of the given word.
 
 A digest is 64-bit FNV-1a, 16 hex digits, over little-endian u32: per text the number of pieces, then
-id, start, end, word of each. One digest covers DIGEST_SENTENCES sentences (conll; the texts themselves
-may not be passed on) or the 256 code points of a block (codepoints).
+id, start, end, word of each. One digest covers a sentence, as joined words and as given words (conll; the
+texts themselves may not be passed on), a case (unicode), or the 256 code points of a block (codepoints).
 
 Example: python tokenizer_fixtures.py            (needs ../shared beside the project)
 """
@@ -29,7 +31,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from transformers import BertTokenizer
+from transformers import AddedToken, BertTokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "crates" / "tokenizer" / "tests" / "fixtures"
@@ -37,12 +39,11 @@ SHARED = ROOT.parent / "shared"
 
 SPECIALS = ["[MASK]", "[PAD]", "[EOS]", "[UNK]", "[CLS]", "[SEP]"]  # BETO's order: ids 0, 1, 3, 4, 5
 CASINGS = {"cased": False, "uncased": True}
-CONLL_MODELS = {
+MODELS = {
     "es-ner-base": ("es-ner-base", False),
     "beto-cased": ("beto/cased", False),
     "beto-uncased": ("beto/uncased", True),
 }
-DIGEST_SENTENCES = 4
 SEED = 2002
 
 # Golden texts; the pre-tokens written beside them in the reference are asserted by the Rust tests too.
@@ -72,6 +73,12 @@ ALPHABET = [
 # Marks that NFD puts in order and that accent stripping does not all drop (not Mn, or newer than the
 # library's tables), with some that are dropped, and a joiner that hides between them.
 REORDERED = list("\u302e\u302f\U0001d165\U0001d16d\U0001d16e\u1ac0\u1ace\U00010efd\U00010eab\u0323\u0301\u3099\u094d\u200d")
+# Added tokens with their flags: cut out of raw or of normalised text, new or in the vocabulary.
+ADDED = [
+    ("<e1>", ["normalized"]), ("<É2>", ["normalized", "lstrip", "rstrip"]), ("[x]", []), ("<s>", ["special"]),
+    ("<S2>", ["special", "normalized", "lstrip"]), ("ana", ["single_word", "normalized"]), ("foo", ["single_word", "rstrip"]),
+    ("Foo bar", ["normalized", "lstrip"]), ("SEP]", ["rstrip"]), ("madrid", ["normalized"]), ("ß日", ["normalized", "lstrip", "rstrip"]),
+]  # fmt: skip
 # Scalars below this bound are single pieces of the code point vocabulary: everything that is assigned
 # and can come out of lower-casing or NFD.
 CODEPOINT_VOCABULARY_END = 0x32000
@@ -102,6 +109,13 @@ def tokenizer_of(vocabulary: list[str], lowercase: bool, typed_specials_are_text
     tokenizer = BertTokenizer(vocab=ids, do_lower_case=lowercase)
     tokenizer.backend_tokenizer.encode_special_tokens = typed_specials_are_text
     return tokenizer
+
+
+def tokenizer_of_model(model: str) -> BertTokenizer:
+    """The library's fast tokenizer over the vocabulary of a shared model."""
+    folder, lowercase = MODELS[model]
+    lines = (SHARED / "models" / folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    return tokenizer_of(lines[:-1], lowercase)
 
 
 def flat(encoding, word_starts: list[int] | None = None) -> list[int]:
@@ -216,9 +230,9 @@ def random_text(rng: random.Random, index: int) -> str:
 
 
 def write_unicode() -> None:
-    """1,500 random texts and 200 random lists of words."""
+    """1,800 random texts and 200 random lists of words."""
     rng = random.Random(SEED)
-    texts = [random_text(rng, index) for index in range(1500)]
+    texts = [random_text(rng, index) for index in range(1800)]
     sentences = [[random_text(rng, rng.randint(1, 2000)) for _ in range(rng.randint(1, 4))] for _ in range(200)]
     cases = [{"text": text} for text in texts] + [{"words": words} for words in sentences]
     for casing, lowercase in CASINGS.items():
@@ -226,6 +240,11 @@ def write_unicode() -> None:
         for case, numbers in zip(cases, pieces(tokenizer, texts) + pieces_of_words(tokenizer, sentences), strict=True):
             case[casing] = numbers
     write_cases("unicode.json", cases)
+    for model in MODELS:
+        tokenizer = tokenizer_of_model(model)
+        answers = pieces(tokenizer, texts) + pieces_of_words(tokenizer, sentences)
+        lines = [f"{fnv1a(packed([numbers]))}\n" for numbers in answers]
+        (FIXTURES / f"unicode.{model}.txt").write_text("".join(lines), encoding="ascii")
 
 
 def write_typed_specials() -> None:
@@ -241,6 +260,46 @@ def write_typed_specials() -> None:
         for case, numbers in zip(cases, pieces(tokenizer, texts), strict=True):
             case[casing] = numbers
     write_cases("typed_specials.json", cases)
+
+
+def added_text(rng: random.Random) -> str:
+    """Added tokens and their likes among random characters."""
+    contents = [*(content for content, _ in ADDED), "[SEP]"]
+    parts = []
+    for _ in range(rng.randint(1, 6)):
+        content = rng.choice(contents)
+        likes = [content] * 4 + [content.upper(), content.lower(), content[:-1], f"{content[0]}\u200b{content[1:]}"]
+        around = ["", " ", "  ", "\t", "\u00a0", "_", "a", "\u0301", "日", "\u200b", "."]
+        parts += [rng.choice(around), rng.choice([*likes, random_char(rng)]), rng.choice(around)]
+    return "".join(parts)
+
+
+def write_added_tokens() -> None:
+    """Texts with added tokens; `typed_specials_are_text` says how special ones are treated."""
+    vocabulary = small_vocabulary()
+    decoder = {}
+    for content, flags in ADDED:
+        index = vocabulary.index(content) if content in vocabulary else len(vocabulary)
+        if index == len(vocabulary):
+            vocabulary.append(content)
+        switches = {flag: flag in flags for flag in ["lstrip", "rstrip", "single_word", "normalized", "special"]}
+        decoder[str(index)] = {"content": content, **switches}
+    config = json.dumps({"added_tokens_decoder": decoder}, indent=1)
+    (FIXTURES / "added_tokens.config.json").write_text(config + "\n", encoding="ascii")
+    rng = random.Random(SEED + 2)
+    texts = [added_text(rng) for _ in range(150)]
+    cases = [{"text": text, "typed_specials_are_text": are_text} for are_text in [True, False] for text in texts]
+    for casing, lowercase in CASINGS.items():
+        answers = []
+        for are_text in [True, False]:
+            tokenizer = tokenizer_of(small_vocabulary(), lowercase, are_text)
+            tokens = [(int(index), AddedToken(**token)) for index, token in decoder.items()]
+            tokenizer.add_tokens([token for _, token in sorted(tokens, key=lambda token: token[0])])
+            assert all(tokenizer.convert_tokens_to_ids(str(token)) == index for index, token in tokens)
+            answers += pieces(tokenizer, texts)
+        for case, numbers in zip(cases, answers, strict=True):
+            case[casing] = numbers
+    write_cases("added_tokens.json", cases)
 
 
 def write_codepoints() -> None:
@@ -265,11 +324,11 @@ def conll_sentences(corpus: Path) -> list[list[str]]:
 
 
 def digest_lines(tokenizer: BertTokenizer, sentences: list[list[str]]) -> Iterator[str]:
-    """`JOINED GIVEN` for every group of sentences."""
-    for at in range(0, len(sentences), DIGEST_SENTENCES):
-        group = sentences[at : at + DIGEST_SENTENCES]
-        joined = pieces(tokenizer, [" ".join(words) for words in group])
-        yield f"{fnv1a(packed(joined))} {fnv1a(packed(pieces_of_words(tokenizer, group)))}\n"
+    """A digest of each sentence: joined words, then words as given."""
+    joined = pieces(tokenizer, [" ".join(words) for words in sentences])
+    given = pieces_of_words(tokenizer, sentences)
+    for answers in zip(joined, given, strict=True):
+        yield f"{fnv1a(packed(answers))}\n"
 
 
 def write_conll() -> None:
@@ -277,9 +336,8 @@ def write_conll() -> None:
     (FIXTURES / "conll").mkdir(exist_ok=True)
     for corpus in ["esp.train", "esp.testa"]:
         sentences = conll_sentences(SHARED / "data" / "conll2002-es" / corpus)
-        for model, (folder, lowercase) in CONLL_MODELS.items():
-            vocabulary = (SHARED / "models" / folder / "vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
-            lines = digest_lines(tokenizer_of(vocabulary, lowercase), sentences)
+        for model in MODELS:
+            lines = digest_lines(tokenizer_of_model(model), sentences)
             (FIXTURES / "conll" / f"{model}.{corpus}.txt").write_text("".join(lines), encoding="ascii")
 
 
@@ -289,5 +347,6 @@ if __name__ == "__main__":
     write_vectors()
     write_unicode()
     write_typed_specials()
+    write_added_tokens()
     write_conll()
     write_codepoints()

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Error;
+use crate::added::TokenSpec;
 use crate::options::TokenizerOptions;
+use crate::special::Specials;
 use crate::vocab::MAX_BYTES;
 
 /// What the small files beside a vocabulary say; every key may be absent.
@@ -19,37 +21,36 @@ pub(crate) struct Settings {
     pub(crate) strip_accents: Option<bool>,
     pub(crate) tokenize_chinese_chars: Option<bool>,
     pub(crate) model_max_length: Option<usize>,
-    /// Role, such as `cls_token`, to token.
-    pub(crate) special: BTreeMap<&'static str, String>,
-    /// Tokens of `added_tokens.json` with their ids.
-    pub(crate) added: BTreeMap<String, u32>,
+    pub(crate) specials: Specials,
+    /// Added tokens by id, and the file that lists them.
+    pub(crate) added: BTreeMap<u64, TokenSpec>,
+    pub(crate) added_file: PathBuf,
+    /// Whether the tokenizer's class is one that takes all from `tokenizer.json`.
+    pub(crate) is_generic: bool,
 }
 
-/// The roles of special tokens with the names that BERT gives them.
-pub(crate) const ROLES: [(&str, &str); 5] = [
-    ("cls_token", "[CLS]"),
-    ("sep_token", "[SEP]"),
-    ("pad_token", "[PAD]"),
-    ("unk_token", "[UNK]"),
-    ("mask_token", "[MASK]"),
-];
-
 impl Settings {
-    /// Reads what is there in a folder.
+    /// Reads what is there in a folder. As in transformers, `added_tokens_decoder` of
+    /// `tokenizer_config.json` stands for the two other files, which are older; without it
+    /// `special_tokens_map.json` is preferred.
     pub(crate) fn from_folder(folder: &Path) -> Result<Self, Error> {
         let mut settings = Self::default();
-        let map = folder.join("special_tokens_map.json");
-        if let Some(json) = read_json(&map)? {
-            settings.special_tokens(&map, &json)?;
-        }
         let config = folder.join("tokenizer_config.json");
+        let mut lists_added = false;
         if let Some(json) = read_json(&config)? {
             settings.tokenizer_config(&config, &json)?;
+            lists_added = json.get("added_tokens_decoder").is_some_and(|list| !list.is_null());
+        }
+        if lists_added {
+            return Ok(settings);
+        }
+        let map = folder.join("special_tokens_map.json");
+        if let Some(json) = read_json(&map)? {
+            settings.specials.read(&map, &json)?;
         }
         let added = folder.join("added_tokens.json");
         if let Some(json) = read_json(&added)? {
-            settings.added = BTreeMap::<String, u32>::deserialize(json)
-                .map_err(|source| malformed(&added, "the file", source))?;
+            settings.added_tokens(added, json)?;
         }
         Ok(settings)
     }
@@ -82,24 +83,29 @@ impl Settings {
             None | Some(Value::Null) => None,
             Some(value) => length(file, value)?,
         };
-        self.special_tokens(file, json)
-    }
-
-    /// Special tokens by role, as strings or as objects with `content`.
-    fn special_tokens(&mut self, file: &Path, json: &Value) -> Result<(), Error> {
-        for (role, _) in ROLES {
-            let Some(value) = json.get(role).filter(|value| !value.is_null()) else { continue };
-            let token = value.as_str().or_else(|| value.get("content")?.as_str());
-            let token = token
-                .ok_or_else(|| wrong(file, role, "a token, or an object with content", value))?;
-            self.special.insert(role, token.to_owned());
+        let class = json.get("tokenizer_class").and_then(Value::as_str);
+        self.is_generic = matches!(class, Some("PreTrainedTokenizerFast" | "TokenizersBackend"));
+        if let Some(list) = json.get("added_tokens_decoder").filter(|list| !list.is_null()) {
+            self.added = BTreeMap::deserialize(list)
+                .map_err(|source| malformed(file, "added_tokens_decoder", source))?;
+            file.clone_into(&mut self.added_file);
         }
-        Ok(())
+        self.specials.read(file, json)
     }
 
-    /// The token of a role.
-    pub(crate) fn token(&self, role: &'static str, default: &'static str) -> String {
-        self.special.get(role).cloned().unwrap_or_else(|| default.to_owned())
+    /// Tokens with their ids, as `added_tokens.json` has them.
+    fn added_tokens(&mut self, file: PathBuf, json: Value) -> Result<(), Error> {
+        let tokens = BTreeMap::<String, u64>::deserialize(json)
+            .map_err(|source| malformed(&file, "the file", source))?;
+        for (content, id) in tokens {
+            if let Some(other) = self.added.insert(id, TokenSpec::plain(&content)) {
+                let key = format!("token {content:?}");
+                let expected = format!("an id of its own, not that of {:?}", other.content);
+                return Err(wrong(&file, &key, &expected, &id.into()));
+            }
+        }
+        self.added_file = file;
+        Ok(())
     }
 
     /// The options that transformers makes of these settings for a `vocab.txt`: lower-casing is
@@ -190,12 +196,11 @@ mod tests {
     }
 
     #[test]
-    fn special_tokens_have_two_forms() {
-        let settings =
-            settings(r#"{"cls_token": "<s>", "sep_token": {"content": "</s>"}}"#).unwrap();
-        assert_eq!(settings.token("cls_token", "[CLS]"), "<s>");
-        assert_eq!(settings.token("sep_token", "[SEP]"), "</s>");
-        assert_eq!(settings.token("unk_token", "[UNK]"), "[UNK]");
+    fn added_tokens_are_listed_by_id() {
+        let json = r#"{"added_tokens_decoder": {"7": {"content": "<e>", "rstrip": true}}}"#;
+        let settings = settings(json).unwrap();
+        assert!(settings.added[&7].content == "<e>" && settings.added[&7].rstrip);
+        assert_eq!(settings.added_file, Path::new("tokenizer_config.json"));
     }
 
     #[test]
@@ -205,6 +210,8 @@ mod tests {
             (r#"{"do_basic_tokenize": false}"#, "do_basic_tokenize"),
             (r#"{"model_max_length": 0}"#, "model_max_length"),
             (r#"{"cls_token": 7}"#, "cls_token"),
+            (r#"{"added_tokens_decoder": {"7": "<e>"}}"#, "added_tokens_decoder"),
+            (r#"{"added_tokens_decoder": {"x": {"content": "<e>"}}}"#, "added_tokens_decoder"),
             ("{", "tokenizer_config.json"),
         ] {
             let error = settings(json).unwrap_err();

@@ -1,90 +1,61 @@
-//! Normalisation and splitting into words in one pass over the text.
+//! Normalisation, one character after the other.
 //!
-//! Each character of the text goes through the steps of `BertNormalizer` and `BertPreTokenizer`:
-//! clean, set ideographs apart, strip accents, lower-case, split at white space, split at
-//! punctuation. What it turns into keeps the byte range it came from.
+//! Each character of the text goes through the steps of `BertNormalizer`: clean, set ideographs
+//! apart, strip accents, lower-case. What it turns into keeps the byte range it came from.
 
 use std::ops::Range;
 
+use crate::aligned::Aligned;
 use crate::options::TokenizerOptions;
 use crate::unicode::{
     canonical_combining_class, decompose_canonical, is_cjk, is_combining_mark, is_dropped,
-    is_punctuation,
 };
 
-/// A normalised word on its way to WordPiece; its memory is used again for the next word.
-#[derive(Debug, Default)]
-pub(crate) struct Word {
-    /// The normalised characters.
-    pub(crate) text: String,
-    /// For each character where it starts in `text` and which bytes of the original it came from.
-    pub(crate) characters: Vec<Character>,
+/// What takes normalised characters.
+pub(crate) trait Sink {
+    /// Takes one character, which came from the bytes `source` of the original text.
+    fn push(&mut self, c: char, source: Range<usize>);
 }
 
-/// One normalised character.
-#[derive(Clone, Debug)]
-pub(crate) struct Character {
-    /// Where it starts in the word.
-    pub(crate) start: usize,
-    /// The bytes of the original text that it came from.
-    pub(crate) source: Range<usize>,
-}
-
-impl Word {
-    /// Appends a character.
-    pub(crate) fn push(&mut self, c: char, source: Range<usize>) {
-        self.characters.push(Character { start: self.text.len(), source });
-        self.text.push(c);
-    }
-
-    fn clear(&mut self) {
-        self.text.clear();
-        self.characters.clear();
-    }
-
-    /// The bytes of the original from the first character to the last.
-    pub(crate) fn source(&self) -> Range<usize> {
-        match (self.characters.first(), self.characters.last()) {
-            (Some(first), Some(last)) => first.source.start..last.source.end,
-            _ => 0..0,
-        }
+impl Sink for Aligned {
+    fn push(&mut self, c: char, source: Range<usize>) {
+        Aligned::push(self, c, source);
     }
 }
 
-/// Splits `text`, which begins at byte `base` of the original, and hands each word to `found`.
-pub(crate) fn for_each_word(
+/// Normalises `text`, which begins at byte `base` of the original; `marks` lends its memory.
+pub(crate) fn normalize<S: Sink>(
     text: &str,
     base: usize,
     options: &TokenizerOptions,
-    word: &mut Word,
-    found: &mut impl FnMut(&Word),
+    marks: &mut Marks,
+    sink: &mut S,
 ) {
-    word.clear();
-    let mut splitter = Splitter { options, word, found, marks: Marks::default() };
+    let mut normalizer = Normalizer { options, marks, sink };
     for (start, c) in text.char_indices() {
         let source = base + start..base + start + c.len_utf8();
-        splitter.character(c, source);
+        normalizer.character(c, source);
     }
-    splitter.end_word();
+    normalizer.settle_marks();
 }
 
-struct Splitter<'a, F> {
+struct Normalizer<'a, S> {
     options: &'a TokenizerOptions,
-    word: &'a mut Word,
-    found: &'a mut F,
-    marks: Marks,
+    marks: &'a mut Marks,
+    sink: &'a mut S,
 }
 
 /// Combining marks since the last base character, which wait for their canonical order.
-#[derive(Default)]
-struct Marks {
-    marks: Vec<Mark>,
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    waiting: Vec<Mark>,
     /// The places of those that stood in the text themselves, in the order of the text.
     places: Vec<Range<usize>>,
     /// The place of the last character that stood in the text itself.
     last: Range<usize>,
 }
 
+#[derive(Debug)]
 struct Mark {
     c: char,
     class: u8,
@@ -92,37 +63,46 @@ struct Mark {
     composed: bool,
 }
 
-impl<F: FnMut(&Word)> Splitter<'_, F> {
+impl<S: Sink> Normalizer<'_, S> {
     /// One character of the original.
+    #[inline]
     fn character(&mut self, c: char, source: Range<usize>) {
         if c.is_ascii_alphanumeric() {
             self.settle_marks();
-            let c = if self.options.lowercase { c.to_ascii_lowercase() } else { c };
             self.marks.last = source.clone();
-            return self.word.push(c, source);
+            let c = if self.options.lowercase { c.to_ascii_lowercase() } else { c };
+            self.sink.push(c, source);
+        } else if !(self.options.clean_text && is_dropped(c)) {
+            self.kept(c, source);
         }
-        if self.options.clean_text && is_dropped(c) {
-            return;
-        }
+    }
+
+    /// One character that is not dropped: white space, an ideograph, or any other.
+    fn kept(&mut self, c: char, source: Range<usize>) {
         if c.is_whitespace() {
-            return self.end_word();
-        }
-        let apart = self.options.tokenize_chinese_chars && is_cjk(c);
-        if apart {
-            self.end_word();
-        }
-        if self.options.strip_accents {
-            let mut composed = false;
-            decompose_canonical(c, |c| {
-                self.decomposed(c, source.clone(), composed);
-                composed = true;
-            });
+            self.settle_marks();
+            let c = if self.options.clean_text { ' ' } else { c };
+            self.sink.push(c, source);
+        } else if self.options.tokenize_chinese_chars && is_cjk(c) {
+            self.settle_marks();
+            self.sink.push(' ', source.clone());
+            self.letter(c, source.clone());
+            self.settle_marks();
+            self.sink.push(' ', source);
         } else {
-            self.lower(c, source);
+            self.letter(c, source);
         }
-        if apart {
-            self.end_word();
+    }
+
+    fn letter(&mut self, c: char, source: Range<usize>) {
+        if !self.options.strip_accents {
+            return self.lower(c, source);
         }
+        let mut composed = false;
+        decompose_canonical(c, |c| {
+            self.decomposed(c, source.clone(), composed);
+            composed = true;
+        });
     }
 
     /// One character of a canonical decomposition (NFD), `composed` when not the first.
@@ -132,7 +112,7 @@ impl<F: FnMut(&Word)> Splitter<'_, F> {
             if !composed {
                 self.marks.places.push(source);
             }
-            return self.marks.marks.push(Mark { c, class, composed });
+            return self.marks.waiting.push(Mark { c, class, composed });
         }
         self.settle_marks();
         if !is_combining_mark(c) {
@@ -141,17 +121,21 @@ impl<F: FnMut(&Word)> Splitter<'_, F> {
         self.marks.last = source;
     }
 
+    #[inline]
+    fn settle_marks(&mut self) {
+        if !self.marks.waiting.is_empty() {
+            self.order_marks();
+        }
+    }
+
     /// Orders the marks behind a base character by combining class, as NFD does, and drops those
     /// of category Mn. `tokenizers` moves the characters and leaves the places, where a composed
     /// one has that of the character before it: so do we.
-    fn settle_marks(&mut self) {
-        if self.marks.marks.is_empty() {
-            return;
-        }
-        let Marks { mut marks, mut places, mut last } = std::mem::take(&mut self.marks);
-        marks.sort_by_key(|mark| mark.class);
+    fn order_marks(&mut self) {
+        let Marks { mut waiting, mut places, mut last } = std::mem::take(self.marks);
+        waiting.sort_by_key(|mark| mark.class);
         let mut next_place = places.drain(..);
-        for mark in marks.drain(..) {
+        for mark in waiting.drain(..) {
             if !mark.composed {
                 last = next_place.next().unwrap_or(last);
             }
@@ -160,43 +144,17 @@ impl<F: FnMut(&Word)> Splitter<'_, F> {
             }
         }
         drop(next_place);
-        self.marks = Marks { marks, places, last };
+        *self.marks = Marks { waiting, places, last };
     }
 
     /// One character after accents were stripped.
     fn lower(&mut self, c: char, source: Range<usize>) {
         if self.options.lowercase {
             for c in c.to_lowercase() {
-                self.place(c, source.clone());
+                self.sink.push(c, source.clone());
             }
         } else {
-            self.place(c, source);
-        }
-    }
-
-    /// One normalised character: it ends a word, is one, or belongs to one.
-    fn place(&mut self, c: char, source: Range<usize>) {
-        if c.is_whitespace() {
-            self.flush();
-        } else if is_punctuation(c) {
-            self.flush();
-            self.word.push(c, source);
-            self.flush();
-        } else {
-            self.word.push(c, source);
-        }
-    }
-
-    /// Ends the word, with the marks that are still to come.
-    fn end_word(&mut self) {
-        self.settle_marks();
-        self.flush();
-    }
-
-    fn flush(&mut self) {
-        if !self.word.characters.is_empty() {
-            (self.found)(self.word);
-            self.word.clear();
+            self.sink.push(c, source);
         }
     }
 }
@@ -204,63 +162,43 @@ impl<F: FnMut(&Word)> Splitter<'_, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aligned::source;
 
-    fn words(text: &str, options: &TokenizerOptions) -> Vec<(String, Range<usize>)> {
-        let mut words = Vec::new();
-        for_each_word(text, 0, options, &mut Word::default(), &mut |word| {
-            words.push((word.text.clone(), word.source()));
-        });
-        words
-    }
-
-    fn split(text: &str) -> String {
-        let words = words(text, &TokenizerOptions::cased());
-        words.into_iter().map(|(word, _)| word).collect::<Vec<_>>().join("|")
+    fn normalized(text: &str, options: &TokenizerOptions) -> (String, Range<usize>) {
+        let mut aligned = Aligned::default();
+        normalize(text, 0, options, &mut Marks::default(), &mut aligned);
+        (aligned.text().to_owned(), source(aligned.characters()))
     }
 
     #[test]
-    fn words_are_split_as_the_reference_does() {
-        for (text, expected) in [
-            ("a_b", "a|_|b"),
-            ("@user#tag", "@|user|#|tag"),
-            ("e-mail", "e|-|mail"),
-            ("3.5€", "3|.|5€"),
-            ("¡Hola!", "¡|Hola|!"),
-            ("l’Hospitalet", "l|’|Hospitalet"),
-            ("日本語テスト", "日|本|語|テスト"),
-            ("👨\u{200d}👩\u{200d}👧", "👨👩👧"),
-            ("a\u{2028}b", "a|b"),
-            ("x\u{85}y", "xy"),
-            ("a\u{378}b", "a\u{378}b"),
-            ("\u{2b830}a", "\u{2b830}a"),
-            ("a\u{b}b", "ab"),
-            ("a\u{a0}b", "a|b"),
-            ("", ""),
-        ] {
-            assert_eq!(split(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn ranges_are_those_of_the_original() {
+    fn white_space_becomes_blanks_and_ideographs_get_some() {
         let cased = TokenizerOptions::cased();
-        assert_eq!(words("a\u{200b}b", &cased), [("ab".into(), 0..5)]);
+        assert_eq!(normalized("a\t\u{2028}B\0", &cased), ("a  B".into(), 0..6));
+        assert_eq!(normalized("a日", &cased), ("a 日 ".into(), 0..4));
+        let raw = TokenizerOptions { clean_text: false, tokenize_chinese_chars: false, ..cased };
+        assert_eq!(normalized("a\t\0日", &raw), ("a\t\0日".into(), 0..6));
+    }
+
+    #[test]
+    fn letters_lose_accents_and_case_where_asked() {
         let uncased = TokenizerOptions::uncased();
-        assert_eq!(
-            words("cafe\u{301} Él", &uncased),
-            [("cafe".into(), 0..4), ("el".into(), 7..10)]
-        );
-        assert_eq!(words("İ", &uncased), [("i".into(), 0..2)]);
+        assert_eq!(normalized("ÑÍ", &uncased), ("ni".into(), 0..4));
+        let accents = TokenizerOptions { strip_accents: false, ..uncased.clone() };
+        assert_eq!(normalized("ÑÍ", &accents), ("ñí".into(), 0..4));
+        assert_eq!(normalized("İ", &accents), ("i\u{307}".into(), 0..2));
+        let case = TokenizerOptions { lowercase: false, ..uncased };
+        assert_eq!(normalized("ÑÍ", &case), ("NI".into(), 0..4));
     }
 
     #[test]
     fn marks_change_places_when_they_change_their_order() {
         // U+1D165 is a mark that stays and goes before U+0301, whether that stood alone ...
         let uncased = TokenizerOptions::uncased();
-        assert_eq!(words("\u{301}\u{1d165}", &uncased), [("\u{1d165}".into(), 0..2)]);
+        assert_eq!(normalized("\u{301}\u{1d165}", &uncased), ("\u{1d165}".into(), 0..2));
         // ... or was part of a composed letter, which has no place to give.
-        assert_eq!(words("é\u{1d165}", &uncased), [("e\u{1d165}".into(), 0..6)]);
+        assert_eq!(normalized("é\u{1d165}", &uncased), ("e\u{1d165}".into(), 0..6));
         // A class that only newer tables have is none.
-        assert_eq!(words("\u{1ac0}\u{302e}\u{1ac0}", &uncased).len(), 1);
+        let (text, _) = normalized("\u{1ac0}\u{302e}\u{1ac0}", &uncased);
+        assert_eq!(text, "\u{1ac0}\u{302e}\u{1ac0}");
     }
 }

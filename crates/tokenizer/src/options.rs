@@ -55,10 +55,3 @@ pub struct SpecialTokens {
     /// Stands for a hidden word in pre-training.
     pub mask: u32,
 }
-
-impl SpecialTokens {
-    /// All of them.
-    pub(crate) fn all(self) -> [u32; 5] {
-        [self.cls, self.sep, self.pad, self.unk, self.mask]
-    }
-}

@@ -1,27 +1,30 @@
-//! The tokenizer: from a folder of files to pieces.
+//! The tokenizer: a vocabulary and its settings, and texts turned into pieces.
 
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-use crate::added::{AddedToken, Cutter};
-use crate::config::{ROLES, Settings, read, read_json, wrong};
+use crate::Error;
+use crate::added::AddedToken;
+use crate::aligned::Aligned;
+use crate::config::{Settings, wrong};
+use crate::cutter::Cutter;
 use crate::encoder::{Encoder, Tables};
 use crate::encoding::Encoding;
+use crate::load::{self, Parts};
+use crate::normalize::{Marks, normalize};
 use crate::options::{SpecialTokens, TokenizerOptions};
-use crate::tokenizer_json::TokenizerJson;
 use crate::vocab::Vocab;
-use crate::{Error, vocab_file};
 
 /// A BERT tokenizer. It is never changed; threads may share it.
 pub struct Tokenizer {
     vocab: Vocab,
     options: TokenizerOptions,
     special: SpecialTokens,
-    /// Added tokens, special ones among them.
-    added: Vec<AddedToken>,
-    /// Those of them that are cut out of the raw text.
-    cutter: Cutter,
+    /// The added tokens, special ones among them, that are cut out of the text as it came.
+    raw: Cutter,
+    /// Those that are cut out of normalised text.
+    normalized: Cutter,
 }
 
 impl Tokenizer {
@@ -30,24 +33,19 @@ impl Tokenizer {
     ///
     /// As in transformers, `tokenizer.json` is preferred to `vocab.txt`, and a key of
     /// `tokenizer_config.json` to the same setting in `tokenizer.json`: `do_lower_case` there
-    /// decides about accents too, unless `strip_accents` stands beside it. For a `vocab.txt`
-    /// without `do_lower_case` anywhere, text is lower-cased.
+    /// decides about accents too, unless `strip_accents` stands beside it. Only where
+    /// `tokenizer_class` is `PreTrainedTokenizerFast`, `tokenizer.json` decides alone. For a
+    /// `vocab.txt` without `do_lower_case` anywhere, text is lower-cased.
+    ///
+    /// Unlike transformers, which then lower-cases too, a `tokenizer.json` without
+    /// `do_lower_case` beside it is believed.
     ///
     /// # Errors
     ///
     /// When a file is missing or malformed, asks for something that BERT tokenizers do not do, a
     /// token occurs twice, or a special token is not in the vocabulary.
     pub fn from_folder(folder: &Path) -> Result<Self, Error> {
-        let settings = Settings::from_folder(folder)?;
-        let json = folder.join("tokenizer.json");
-        if let Some(value) = read_json(&json)? {
-            return Self::from_json(&json, TokenizerJson::from_value(&json, &value)?, &settings);
-        }
-        let vocab = folder.join("vocab.txt");
-        if let Some(bytes) = read(&vocab)? {
-            return Self::from_vocab(&vocab, &bytes, settings.options(), &settings);
-        }
-        Err(Error::NoVocabulary { folder: folder.to_owned() })
+        Self::new(load::folder(folder)?)
     }
 
     /// A tokenizer from the contents of `vocab.txt` and `tokenizer_config.json`; `name` is for
@@ -58,7 +56,8 @@ impl Tokenizer {
     /// As [`from_folder`](Self::from_folder).
     pub fn from_bytes(name: &str, vocab: &[u8], config: &[u8]) -> Result<Self, Error> {
         let settings = Settings::from_bytes(Path::new("tokenizer_config.json"), config)?;
-        Self::from_vocab(Path::new(name), vocab, settings.options(), &settings)
+        let options = settings.options();
+        Self::new(load::vocab_txt(Path::new(name), vocab, options, settings)?)
     }
 
     /// A tokenizer from the contents of `vocab.txt`, with BERT's names for special tokens; `name`
@@ -72,71 +71,23 @@ impl Tokenizer {
         vocab: &[u8],
         options: TokenizerOptions,
     ) -> Result<Self, Error> {
-        Self::from_vocab(Path::new(name), vocab, options, &Settings::default())
+        Self::new(load::vocab_txt(Path::new(name), vocab, options, Settings::default())?)
     }
 
-    fn from_vocab(
-        file: &Path,
-        bytes: &[u8],
-        options: TokenizerOptions,
-        settings: &Settings,
-    ) -> Result<Self, Error> {
-        let mut tokens = vocab_file::lines(file, bytes)?;
-        let lines = tokens.len();
-        append_added(&mut tokens, settings)?;
-        let is_added =
-            |token: &str| settings.added.get(token).is_some_and(|id| *id as usize >= lines);
-        let vocab = vocab_file::build(file, &tokens, is_added)?;
-        let plain = |(content, id): (&String, &u32)| AddedToken::plain(content, *id, false);
-        let added = settings.added.iter().map(plain).collect();
-        Self::new(file, vocab, options, settings, added)
-    }
-
-    fn from_json(file: &Path, json: TokenizerJson, settings: &Settings) -> Result<Self, Error> {
-        let mut options = json.options;
-        let mut strip_accents = settings.strip_accents;
-        match settings.do_lower_case {
-            Some(lowercase) => options.lowercase = lowercase,
-            None => strip_accents = strip_accents.or(json.strip_accents),
-        }
-        options.strip_accents = strip_accents.unwrap_or(options.lowercase);
-        if let Some(tokenize_chinese_chars) = settings.tokenize_chinese_chars {
-            options.tokenize_chinese_chars = tokenize_chinese_chars;
-        }
-        options.model_max_length = settings.model_max_length;
-        let mut settings = settings.clone();
-        for (role, token) in json.roles {
-            settings.special.entry(role).or_insert(token);
-        }
-        Self::new(file, json.vocab, options, &settings, json.added)
-    }
-
-    /// A tokenizer of a vocabulary read from `file`; special tokens need not be among `added`.
-    fn new(
-        file: &Path,
-        vocab: Vocab,
-        options: TokenizerOptions,
-        settings: &Settings,
-        mut added: Vec<AddedToken>,
-    ) -> Result<Self, Error> {
-        let special = special_tokens(file, &vocab, settings)?;
-        added.retain(|token| token.special || !special.all().contains(&token.id));
-        for id in special.all() {
-            let known = added.iter().any(|token| token.id == id);
-            if let Some(content) = vocab.token(id).filter(|content| !known && !content.is_empty()) {
-                added.push(AddedToken::plain(content, id, true));
-            }
-        }
-        let changes_letters = options.lowercase || options.strip_accents;
-        if let Some(token) = added.iter().find(|token| token.normalized && changes_letters) {
-            let key = format!("added token {:?}: normalized", token.content);
-            let expected = "false in a model that changes letters";
-            return Err(wrong(file, &key, expected, &true.into()));
-        }
-        let encode = options.encode_special_tokens;
-        let cutter = Cutter::new(Vec::new());
-        let tokenizer = Self { vocab, options, special, added, cutter };
-        Ok(tokenizer.with_encode_special_tokens(encode))
+    fn new(parts: Parts) -> Result<Self, Error> {
+        let Parts { vocab, options, special, added, file } = parts;
+        let (normalized, raw): (Vec<_>, Vec<_>) =
+            added.into_iter().partition(|token| token.normalized);
+        let refused = |content: String| {
+            let key = format!("added token {content:?}");
+            let expected = "a text of its own, also when it is normalised";
+            wrong(&file, &key, expected, &content.into())
+        };
+        let raw = raw.into_iter().map(|token| (token.content.clone(), token));
+        let raw = Cutter::new(raw).map_err(refused)?;
+        let normalized = normalized.into_iter().map(|token| (pattern(&token, &options), token));
+        let normalized = Cutter::new(normalized).map_err(refused)?;
+        Ok(Self { vocab, options, special, raw, normalized })
     }
 
     /// The same tokenizer with typed special tokens treated as plain text (`true`, the default) or
@@ -144,8 +95,6 @@ impl Tokenizer {
     #[must_use]
     pub fn with_encode_special_tokens(mut self, encode: bool) -> Self {
         self.options.encode_special_tokens = encode;
-        let is_cut = |token: &&AddedToken| !(encode && token.special);
-        self.cutter = Cutter::new(self.added.iter().filter(is_cut).cloned().collect());
         self
     }
 
@@ -177,8 +126,8 @@ impl Tokenizer {
     }
 
     fn tables(&self) -> Tables<'_> {
-        let Self { vocab, options, special, cutter, .. } = self;
-        Tables { vocab, options, unknown: special.unk, cutter }
+        let Self { vocab, options, special, raw, normalized } = self;
+        Tables { vocab, options, unknown: special.unk, raw, normalized }
     }
 
     /// Number of tokens in the vocabulary.
@@ -222,44 +171,11 @@ impl fmt::Debug for Tokenizer {
     }
 }
 
-/// The ids of the special tokens, each of its own.
-fn special_tokens(file: &Path, vocab: &Vocab, settings: &Settings) -> Result<SpecialTokens, Error> {
-    let mut ids = [0; ROLES.len()];
-    for (index, (role, default)) in ROLES.into_iter().enumerate() {
-        let file = file.to_owned();
-        let token = settings.token(role, default);
-        let Some(id) = vocab.id(&token) else {
-            return Err(Error::MissingSpecial { file, role, token });
-        };
-        if let Some(first) = ids[..index].iter().position(|other| *other == id) {
-            let (first_role, second_role) = (ROLES[first].0, role);
-            return Err(Error::SharedSpecial { file, token, first_role, second_role });
-        }
-        ids[index] = id;
-    }
-    let [cls, sep, pad, unk, mask] = ids;
-    Ok(SpecialTokens { cls, sep, pad, unk, mask })
-}
-
-/// Appends the tokens of `added_tokens.json`, which continue the ids of a vocabulary or repeat them.
-fn append_added<'a>(tokens: &mut Vec<&'a str>, settings: &'a Settings) -> Result<(), Error> {
-    let mut added: Vec<(u32, &str)> =
-        settings.added.iter().map(|(content, id)| (*id, content.as_str())).collect();
-    added.sort_unstable();
-    for (id, content) in added {
-        let known = tokens.get(id as usize).copied();
-        let next = tokens.len();
-        match known {
-            Some(known) if known == content && !content.is_empty() => {}
-            None if id as usize == next && !content.is_empty() => tokens.push(content),
-            _ => {
-                let key = format!("token {content:?}");
-                let expected = format!("its id in the vocabulary, or the next one, {next}");
-                return Err(wrong(Path::new("added_tokens.json"), &key, &expected, &id.into()));
-            }
-        }
-    }
-    Ok(())
+/// What an added token looks like in normalised text.
+fn pattern(token: &AddedToken, options: &TokenizerOptions) -> String {
+    let mut aligned = Aligned::default();
+    normalize(&token.content, 0, options, &mut Marks::default(), &mut aligned);
+    aligned.text().to_owned()
 }
 
 /// The smallest range on character borders that holds what a range holds of a text.
@@ -351,10 +267,16 @@ mod tests {
     }
 
     #[test]
-    fn an_added_token_of_an_uncased_model_is_refused() {
-        let error = folder(&[("vocab.txt", VOCAB), ("added_tokens.json", r#"{"<e>": 17}"#)]);
-        let error = error.unwrap_err();
-        assert!(error.contains("\"<e>\": normalized") && error.contains("vocab.txt"), "{error}");
+    fn an_added_token_of_an_uncased_model_stands_in_any_case() {
+        let with = |added: &str| folder(&[("vocab.txt", VOCAB), ("added_tokens.json", added)]);
+        let tokenizer = with(r#"{"<É>": 17}"#).unwrap();
+        let expected = [("a", 0..1, 0), ("<É>", 1..5, 1), ("<É>", 5..8, 2)];
+        let expected = expected.map(|(token, range, word)| (token.to_owned(), range, word));
+        assert_eq!(show(&tokenizer, "a<É><e>"), expected);
+        for clash in [r#"{"<é>": 17, "<E>": 18}"#, r#"{"\u0301": 17}"#] {
+            let error = with(clash).unwrap_err();
+            assert!(error.contains("added token") && error.contains("vocab.txt"), "{error}");
+        }
     }
 
     #[test]

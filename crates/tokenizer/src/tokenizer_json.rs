@@ -9,20 +9,22 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Error;
-use crate::added::AddedToken;
+use crate::added::TokenSpec;
 use crate::config::{malformed, wrong};
 use crate::options::TokenizerOptions;
-use crate::vocab::{CONTINUATION, MAX_TOKENS, Vocab};
-use crate::{post_processor, vocab_file};
+use crate::post_processor;
+use crate::token_list::TokenList;
+use crate::vocab::{CONTINUATION, MAX_TOKENS};
 
 /// What a `tokenizer.json` says, checked.
 #[derive(Debug)]
 pub(crate) struct TokenizerJson {
-    pub(crate) vocab: Vocab,
+    /// The tokens that WordPiece knows, with their ids.
+    model: BTreeMap<String, u64>,
     pub(crate) options: TokenizerOptions,
     /// Whether accents are dropped; if it is silent, lower-casing decides.
     pub(crate) strip_accents: Option<bool>,
-    pub(crate) added: Vec<AddedToken>,
+    pub(crate) added: Vec<Added>,
     /// Roles, such as `cls_token`, with the tokens that the model and the post-processor name.
     pub(crate) roles: [(&'static str, String); 3],
 }
@@ -52,23 +54,20 @@ struct Normalizer {
     lowercase: bool,
 }
 
-#[derive(Deserialize)]
-struct Added {
+/// An added token with its id.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Added {
     id: u64,
-    content: String,
-    #[serde(default)]
-    single_word: bool,
-    #[serde(default)]
-    lstrip: bool,
-    #[serde(default)]
-    rstrip: bool,
-    #[serde(default)]
-    normalized: bool,
-    #[serde(default)]
-    special: bool,
+    #[serde(flatten)]
+    pub(crate) token: TokenSpec,
 }
 
 impl TokenizerJson {
+    /// Reads the parsed file.
+    ///
+    /// # Errors
+    ///
+    /// When a key asks for anything but a BERT tokenizer.
     pub(crate) fn from_value(file: &Path, json: &Value) -> Result<Self, Error> {
         expect(file, json, ["model", "type"], "WordPiece")?;
         expect(file, json, ["model", "continuing_subword_prefix"], CONTINUATION)?;
@@ -81,6 +80,10 @@ impl TokenizerJson {
             None | Some(Value::Null) => Vec::new(),
             Some(_) => part(file, json, "added_tokens")?,
         };
+        if added.iter().any(|added| added.token.content.is_empty()) {
+            let expected = "a token that is not empty";
+            return Err(wrong(file, "added_tokens: content", expected, &Value::from("")));
+        }
         let options = TokenizerOptions {
             lowercase: normalizer.lowercase,
             strip_accents: normalizer.strip_accents.unwrap_or(normalizer.lowercase),
@@ -89,62 +92,56 @@ impl TokenizerJson {
             max_chars_per_word: model.max_input_chars_per_word,
             ..TokenizerOptions::cased()
         };
-        let vocab = vocabulary(file, &model.vocab, &added)?;
-        let added = added.into_iter().map(|token| added_token(file, &vocab, token));
-        let added = added.collect::<Result<_, _>>()?;
         let roles = [("cls_token", cls), ("sep_token", sep), ("unk_token", model.unk_token)];
-        Ok(Self { vocab, options, strip_accents: normalizer.strip_accents, added, roles })
+        let strip_accents = normalizer.strip_accents;
+        Ok(Self { model: model.vocab, options, strip_accents, added, roles })
     }
-}
 
-/// The tokens of the model and those added behind them, by id.
-fn vocabulary(file: &Path, model: &BTreeMap<String, u64>, added: &[Added]) -> Result<Vocab, Error> {
-    let mut all: BTreeMap<&str, u64> =
-        model.iter().map(|(token, id)| (token.as_str(), *id)).collect();
-    for token in added {
-        if let Some(id) = all.insert(&token.content, token.id).filter(|id| *id != token.id) {
-            return Err(wrong(
-                file,
-                &format!("added_tokens: {:?}", token.content),
-                &format!("the id that it has in the vocabulary, {id}"),
-                &token.id.into(),
-            ));
+    /// The tokens of the model and those added to them, by id.
+    ///
+    /// # Errors
+    ///
+    /// When ids are not 0, 1, 2 and so on, or a token has two.
+    pub(crate) fn token_list<'a>(&'a self, file: &'a Path) -> Result<TokenList<'a>, Error> {
+        let all = self.ids(file)?;
+        let count = all.len();
+        if count > MAX_TOKENS {
+            return Err(Error::Size { file: file.to_owned(), limit: MAX_TOKENS, found: count });
         }
-    }
-    let count = all.len();
-    let ids =
-        |found: String| Error::Ids { file: file.to_owned(), last: count.saturating_sub(1), found };
-    if count > MAX_TOKENS {
-        return Err(Error::Size { file: file.to_owned(), limit: MAX_TOKENS, found: count });
-    }
-    let mut tokens = vec![None; count];
-    for (token, id) in all {
-        let slot = usize::try_from(id).ok().and_then(|id| tokens.get_mut(id));
-        match slot {
-            None => return Err(ids(format!("{id} for {token:?}"))),
-            Some(Some(other)) => return Err(ids(format!("{id} for {other:?} and {token:?}"))),
-            Some(slot) => *slot = Some(token),
+        let last = count.saturating_sub(1);
+        let ids = |found: String| Error::Ids { file: file.to_owned(), last, found };
+        let mut tokens = vec![None; count];
+        for (token, id) in all {
+            let slot = usize::try_from(id).ok().and_then(|id| tokens.get_mut(id));
+            match slot {
+                None => return Err(ids(format!("{id} for {token:?}"))),
+                Some(Some(other)) => return Err(ids(format!("{id} for {other:?} and {token:?}"))),
+                Some(slot) => *slot = Some(token),
+            }
         }
+        let mut list = TokenList::new(file);
+        for token in tokens.into_iter().flatten() {
+            list.push(token, self.model.contains_key(token));
+        }
+        Ok(list)
     }
-    let tokens: Vec<&str> = tokens.into_iter().flatten().collect();
-    vocab_file::build(file, &tokens, |token| !model.contains_key(token))
-}
 
-fn added_token(file: &Path, vocab: &Vocab, token: Added) -> Result<AddedToken, Error> {
-    if token.content.is_empty() {
-        let found = Value::from(token.content);
-        return Err(wrong(file, "added_tokens: content", "a token that is not empty", &found));
+    /// Each token with its id, which two parts of the file may give, but not differently.
+    fn ids(&self, file: &Path) -> Result<BTreeMap<&str, u64>, Error> {
+        let model = self.model.iter().map(|(token, id)| (token.as_str(), *id));
+        let mut all: BTreeMap<&str, u64> = model.collect();
+        for Added { id, token } in &self.added {
+            if let Some(other) = all.insert(&token.content, *id).filter(|other| other != id) {
+                return Err(wrong(
+                    file,
+                    &format!("added_tokens: {:?}", token.content),
+                    &format!("the id that it has in the vocabulary, {other}"),
+                    &(*id).into(),
+                ));
+            }
+        }
+        Ok(all)
     }
-    let id = vocab.id(&token.content).unwrap_or_default();
-    Ok(AddedToken {
-        content: token.content,
-        id,
-        single_word: token.single_word,
-        left_strip: token.lstrip,
-        right_strip: token.rstrip,
-        normalized: token.normalized,
-        special: token.special,
-    })
 }
 
 /// Refuses a value that this crate does not do; old files leave out those of the model.
@@ -167,6 +164,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::vocab::Vocab;
 
     fn small() -> Value {
         json!({
@@ -183,19 +181,23 @@ mod tests {
         })
     }
 
-    fn read(json: &Value) -> Result<TokenizerJson, String> {
-        TokenizerJson::from_value(Path::new("tokenizer.json"), json)
-            .map_err(|error| error.to_string())
+    fn read(json: &Value) -> Result<(TokenizerJson, Vocab), String> {
+        let file = Path::new("tokenizer.json");
+        let read = TokenizerJson::from_value(file, json).map_err(|error| error.to_string())?;
+        let vocab = read.token_list(file).and_then(TokenList::into_vocab);
+        let vocab = vocab.map_err(|error| error.to_string())?;
+        Ok((read, vocab))
     }
 
     #[test]
     fn a_file_says_everything() {
-        let read = read(&small()).unwrap();
+        let (read, vocab) = read(&small()).unwrap();
         assert_eq!(read.options, TokenizerOptions::cased());
-        let tokens: Vec<_> = (0..3).map(|id| read.vocab.token(id)).collect();
+        let tokens: Vec<_> = (0..3).map(|id| vocab.token(id)).collect();
         assert_eq!(tokens, [Some("[CLS]"), Some("[SEP]"), Some("?")]);
         assert_eq!(read.roles.map(|(_, token)| token), ["[CLS]", "[SEP]", "?"]);
-        assert_eq!(read.added, [AddedToken::plain("[SEP]", 1, true)]);
+        let added: Vec<_> = read.added.into_iter().map(|added| added.token).collect();
+        assert_eq!(added, [TokenSpec::plain("[SEP]").into_special()]);
     }
 
     #[test]

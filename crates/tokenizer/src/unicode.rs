@@ -29,7 +29,9 @@ pub(crate) fn is_combining_mark(c: char) -> bool {
 }
 
 /// Characters that a token of a single word may not stand beside: `\w` of regular expressions,
-/// which is letters, marks, decimal digits, connectors such as `_`, and the two joiners.
+/// which is letters, marks, decimal digits, connectors such as `_`, and the two joiners. Letters are
+/// those of the standard library and marks those of the old tables: for characters of the last
+/// years `tokenizers`, with a version between, may see it otherwise.
 pub(crate) fn is_word_character(c: char) -> bool {
     c.is_alphabetic()
         || c.is_mark()

@@ -56,20 +56,18 @@ pub(crate) struct Vocab {
 /// Most tokens in a vocabulary; the largest in use have about a million.
 pub(crate) const MAX_TOKENS: usize = 10_000_000;
 
-/// Most bytes of a tokenizer's file, and of all tokens.
-pub(crate) const MAX_BYTES: usize = 1 << 30;
+/// Most bytes of a tokenizer's file, and of all tokens; the largest in use have about 20 million.
+/// Parsed JSON takes up to 16 times the room, so this bounds the memory that a bad file can claim.
+pub(crate) const MAX_BYTES: usize = 64 << 20;
 
 impl Vocab {
-    /// A vocabulary of these tokens in the order of their ids; WordPiece does not know those of
-    /// which `is_added` holds.
+    /// A vocabulary of these tokens in the order of their ids, and for each whether WordPiece knows
+    /// it.
     ///
     /// # Errors
     ///
     /// The ids of a token that occurs twice.
-    pub(crate) fn new(
-        tokens: &[&str],
-        is_added: impl Fn(&str) -> bool,
-    ) -> Result<Self, (u32, u32)> {
+    pub(crate) fn new(tokens: &[&str], in_model: &[bool]) -> Result<Self, (u32, u32)> {
         let mut vocab = Self {
             text: tokens.concat(),
             ends: Vec::with_capacity(tokens.len()),
@@ -78,14 +76,14 @@ impl Vocab {
             longest: 0,
         };
         let mut end = 0;
-        for (id, token) in (0_u32..).zip(tokens) {
+        for ((id, token), in_model) in (0_u32..).zip(tokens).zip(in_model) {
             end += token.len();
             #[allow(clippy::cast_possible_truncation, reason = "at most MAX_BYTES")]
             vocab.ends.push(end as u32);
             if let Some(first) = vocab.id(token) {
                 return Err((first, id));
             }
-            if is_added(token) {
+            if !in_model {
                 vocab.added.insert((*token).to_owned(), id);
                 continue;
             }
@@ -157,7 +155,7 @@ mod tests {
     fn tokens_are_found_by_either_way() {
         let tokens: Vec<String> = (0..5000).map(|i| format!("t{i}ñ")).collect();
         let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
-        let vocab = Vocab::new(&tokens, |_| false).unwrap();
+        let vocab = Vocab::new(&tokens, &[true; 5000]).unwrap();
         for (id, token) in (0..).zip(tokens) {
             assert_eq!(vocab.id(token), Some(id));
             assert_eq!(vocab.token(id), Some(token));
@@ -167,7 +165,7 @@ mod tests {
 
     #[test]
     fn added_tokens_are_no_word_pieces() {
-        let vocab = Vocab::new(&["a", "added"], |token| token == "added").unwrap();
+        let vocab = Vocab::new(&["a", "added"], &[true, false]).unwrap();
         let find = |token: &[u8]| vocab.find(Hash::START.extend(token), "", token);
         assert_eq!((find(b"a"), find(b"added"), vocab.longest()), (Some(0), None, 1));
         assert_eq!((vocab.id("added"), vocab.token(1)), (Some(1), Some("added")));
@@ -175,7 +173,7 @@ mod tests {
 
     #[test]
     fn duplicates_are_told() {
-        assert_eq!(Vocab::new(&["a", "b", "a"], |_| false).unwrap_err(), (0, 2));
-        assert_eq!(Vocab::new(&["b", "b"], |token| token == "b").unwrap_err(), (0, 1));
+        assert_eq!(Vocab::new(&["a", "b", "a"], &[true; 3]).unwrap_err(), (0, 2));
+        assert_eq!(Vocab::new(&["b", "b"], &[false; 2]).unwrap_err(), (0, 1));
     }
 }

@@ -3,11 +3,16 @@
 use std::path::Path;
 
 use crate::Error;
-use crate::vocab::{MAX_BYTES, MAX_TOKENS, Vocab};
+use crate::token_list::TokenList;
+use crate::vocab::MAX_TOKENS;
 
 /// The tokens of a file; white space at the end of a line, a carriage return among it, is not part
-/// of the token (as in the Rust reader of `tokenizers`).
-pub(crate) fn lines<'a>(file: &Path, bytes: &'a [u8]) -> Result<Vec<&'a str>, Error> {
+/// of the token (as in the Rust reader of `tokenizers`), and neither is a byte order mark.
+///
+/// # Errors
+///
+/// When the bytes are not UTF-8.
+pub(crate) fn tokens<'a>(file: &'a Path, bytes: &'a [u8]) -> Result<TokenList<'a>, Error> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let valid = &bytes[..error.valid_up_to()];
@@ -16,45 +21,27 @@ pub(crate) fn lines<'a>(file: &Path, bytes: &'a [u8]) -> Result<Vec<&'a str>, Er
             line: valid.iter().filter(|byte| **byte == b'\n').count() + 1,
         }
     })?;
-    Ok(text.lines().map(str::trim_end).collect())
-}
-
-/// A vocabulary of tokens in the order of their ids; WordPiece does not know those of which
-/// `is_added` holds.
-pub(crate) fn build(
-    file: &Path,
-    tokens: &[&str],
-    is_added: impl Fn(&str) -> bool,
-) -> Result<Vocab, Error> {
-    let found = tokens.len();
-    if found == 0 || found > MAX_TOKENS {
-        return Err(Error::Size { file: file.to_owned(), limit: MAX_TOKENS, found });
+    let mut tokens = TokenList::new(file);
+    // One line too many is enough for the list to be refused.
+    for line in text.lines().take(MAX_TOKENS + 1) {
+        tokens.push(line.trim_end(), true);
     }
-    if tokens.iter().map(|token| token.len()).sum::<usize>() > MAX_BYTES {
-        return Err(Error::TooLarge { file: file.to_owned(), limit: MAX_BYTES });
-    }
-    Vocab::new(tokens, is_added).map_err(|(first, second)| Error::Duplicate {
-        file: file.to_owned(),
-        token: tokens.get(first as usize).copied().unwrap_or_default().to_owned(),
-        first,
-        second,
-    })
+    Ok(tokens)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vocab::Vocab;
 
     fn parse_text(text: &[u8]) -> Result<Vocab, String> {
         let file = Path::new("vocab.txt");
-        lines(file, text)
-            .and_then(|lines| build(file, &lines, |_| false))
-            .map_err(|error| error.to_string())
+        tokens(file, text).and_then(TokenList::into_vocab).map_err(|error| error.to_string())
     }
 
     #[test]
     fn lines_are_tokens() {
-        let vocab = parse_text(b"[PAD]\r\na\r\n\xc3\xb1 \n##b").unwrap();
+        let vocab = parse_text("\u{feff}[PAD]\r\na\r\nñ \n##b".as_bytes()).unwrap();
         let tokens: Vec<_> = (0..4).map(|id| vocab.token(id).unwrap()).collect();
         assert_eq!(tokens, ["[PAD]", "a", "ñ", "##b"]);
     }
@@ -71,5 +58,7 @@ mod tests {
         assert!(parse_text(b"a\nb\n\xff").unwrap_err().contains("line 3"));
         let error = parse_text(b"a\nb\na").unwrap_err();
         assert!(error.contains("\"a\"") && error.contains("lines 1 and 3"), "{error}");
+        let lines = "\n".repeat(MAX_TOKENS + 2);
+        assert!(parse_text(lines.as_bytes()).unwrap_err().contains("10000000 tokens"));
     }
 }

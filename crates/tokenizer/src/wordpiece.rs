@@ -1,7 +1,7 @@
 //! WordPiece (Schuster and Nakajima, 2012): the longest token that fits, again and again.
 
+use crate::aligned::{Aligned, source};
 use crate::encoding::Piece;
-use crate::normalize::Word;
 use crate::vocab::{CONTINUATION, Hash, Vocab};
 
 /// The hashes of the prefixes of a word's rest, kept between words for their memory.
@@ -18,53 +18,51 @@ impl WordPiece {
         vocab: &Vocab,
         unknown: u32,
         max_chars: usize,
-        word: &Word,
+        word: &Aligned,
         index: u32,
         pieces: &mut Vec<Piece>,
     ) {
         let before = pieces.len();
-        if word.characters.len() <= max_chars {
+        if word.characters().len() <= max_chars {
             let mut first = 0;
-            while first < word.characters.len() {
+            while first < word.characters().len() {
                 let Some((id, end)) = self.longest(vocab, word, first) else { break };
-                let characters = &word.characters[first..end];
-                let start = characters.first().map_or(0, |c| c.source.start);
-                let stop = characters.last().map_or(0, |c| c.source.end);
-                let continuation = first > 0;
-                pieces.push(Piece { id, range: start..stop, word: index, continuation });
+                let range = source(&word.characters()[first..end]);
+                pieces.push(Piece { id, range, word: index, continuation: first > 0 });
                 first = end;
             }
-            if first == word.characters.len() {
+            if first == word.characters().len() {
                 return;
             }
         }
         pieces.truncate(before);
-        pieces.push(Piece { id: unknown, range: word.source(), word: index, continuation: false });
+        let range = source(word.characters());
+        pieces.push(Piece { id: unknown, range, word: index, continuation: false });
     }
 
     /// The longest token at character `first`, and the character behind it.
-    fn longest(&mut self, vocab: &Vocab, word: &Word, first: usize) -> Option<(u32, usize)> {
+    fn longest(&mut self, vocab: &Vocab, word: &Aligned, first: usize) -> Option<(u32, usize)> {
         let prefix = if first == 0 { "" } else { CONTINUATION };
-        let start = word.characters[first].start;
+        let start = word.characters()[first].start;
         let room = vocab.longest().saturating_sub(prefix.len());
         let ends = |character: usize| {
-            word.characters.get(character + 1).map_or(word.text.len(), |next| next.start)
+            word.characters().get(character + 1).map_or(word.text().len(), |next| next.start)
         };
         self.hashes.clear();
         let mut hash = Hash::START.extend(prefix.as_bytes());
         let mut from = start;
-        for character in first..word.characters.len() {
+        for character in first..word.characters().len() {
             let end = ends(character);
             if end - start > room {
                 break;
             }
-            hash = hash.extend(&word.text.as_bytes()[from..end]);
+            hash = hash.extend(&word.text().as_bytes()[from..end]);
             self.hashes.push(hash);
             from = end;
         }
         let hashes = self.hashes.iter().enumerate().rev();
         hashes.map(|(offset, hash)| (first + offset, *hash)).find_map(|(character, hash)| {
-            let rest = &word.text.as_bytes()[start..ends(character)];
+            let rest = &word.text().as_bytes()[start..ends(character)];
             vocab.find(hash, prefix, rest).map(|id| (id, character + 1))
         })
     }
@@ -78,8 +76,9 @@ mod tests {
 
     /// The tokens of a word with the places of their characters, counted as bytes.
     fn split(tokens: &[&str], max_chars: usize, text: &str) -> Vec<(String, usize, usize)> {
-        let vocab = Vocab::new(&[&["[UNK]"], tokens].concat(), |_| false).unwrap();
-        let mut word = Word::default();
+        let tokens = [&["[UNK]"], tokens].concat();
+        let vocab = Vocab::new(&tokens, &vec![true; tokens.len()]).unwrap();
+        let mut word = Aligned::default();
         for (start, c) in text.char_indices() {
             word.push(c, start..start + c.len_utf8());
         }

@@ -53,6 +53,46 @@ fn tokenizer_json_decides_the_casing() {
 }
 
 #[test]
+fn tokenizer_config_decides_before_tokenizer_json_unless_the_class_is_generic() {
+    let json = fixture_text("tokenizer.json");
+    for (config, casing) in [
+        (json!({"do_lower_case": false}), "cased"),
+        (json!({"do_lower_case": false, "tokenizer_class": "BertTokenizer"}), "cased"),
+        (json!({"do_lower_case": false, "tokenizer_class": "PreTrainedTokenizerFast"}), "uncased"),
+    ] {
+        let config = config.to_string();
+        let files =
+            [("tokenizer.json", json.as_bytes()), ("tokenizer_config.json", config.as_bytes())];
+        assert_is(&Tokenizer::from_folder(folder(&files).path()).unwrap(), casing);
+    }
+}
+
+#[test]
+fn tokenizer_json_is_preferred_to_vocab() {
+    let json = fixture_text("tokenizer.json");
+    let files: [(&str, &[u8]); 2] = [("tokenizer.json", json.as_bytes()), ("vocab.txt", b"\xff")];
+    assert_is(&Tokenizer::from_folder(folder(&files).path()).unwrap(), "uncased");
+}
+
+#[test]
+fn extra_special_tokens_follow_the_vocabulary() {
+    let vocab = fixture_text("vocab.txt");
+    let map = json!({"additional_special_tokens": ["<x>", "hola"], "mask_token": "[MASK]"});
+    let map = map.to_string();
+    let files = [("vocab.txt", vocab.as_bytes()), ("special_tokens_map.json", map.as_bytes())];
+    let tokenizer = Tokenizer::from_folder(folder(&files).path()).unwrap();
+    let lines = vocab.lines().count();
+    assert_eq!(tokenizer.vocab_size(), lines + 1);
+    assert_eq!(tokenizer.id("<x>"), u32::try_from(lines).ok());
+    let tokens = |tokenizer: &Tokenizer, text: &str| -> Vec<String> {
+        let pieces = tokenizer.encode(text).pieces.into_iter();
+        pieces.map(|piece| tokenizer.token(piece.id).unwrap().to_owned()).collect()
+    };
+    assert_eq!(tokens(&tokenizer, "<x>"), ["<", "x", ">"]);
+    assert_eq!(tokens(&tokenizer.with_encode_special_tokens(false), "<x>hola"), ["<x>", "hola"]);
+}
+
+#[test]
 fn tokenizer_json_and_vocab_agree_on_everything_else() {
     let json = from_json(&fixture_text("tokenizer.json"));
     let vocab = from_vocab(&json!({"do_lower_case": true}));

@@ -12,7 +12,7 @@ mod common;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use common::{flat, join, options, small};
+use common::{fixture, fixture_text, flat, folder, join, options, small};
 use nervio_tokenizer::{Encoding, Tokenizer, TokenizerOptions};
 use proptest::prelude::*;
 
@@ -56,7 +56,27 @@ fn check_ranges(
     Ok(())
 }
 
+/// Added tokens of every kind, some among them in normalised text.
+static ADDED: LazyLock<Tokenizer> = LazyLock::new(|| {
+    let vocab = std::fs::read(fixture("vocab.txt")).unwrap();
+    let config = fixture_text("added_tokens.config.json");
+    let files = [("vocab.txt", vocab.as_slice()), ("tokenizer_config.json", config.as_bytes())];
+    let tokenizer = Tokenizer::from_folder(folder(&files).path()).unwrap();
+    tokenizer.with_encode_special_tokens(false)
+});
+
 proptest! {
+    #[test]
+    fn added_tokens_lie_within_the_text(parts in proptest::collection::vec(
+        (text(), "|<E1>|<é2>|\\[x\\]|<s>|<S2>|ana|foo|Foo bar|SEP\\]|ß日| |日"), 0..4,
+    )) {
+        let text: String = parts.into_iter().map(|(plain, added)| plain + &added).collect();
+        let pieces = ADDED.encode(&text).pieces;
+        prop_assert!(pieces.iter().all(|piece| text.get(piece.range.clone()).is_some_and(|part| !part.is_empty())));
+        prop_assert!(pieces.is_sorted_by_key(|piece| piece.range.start));
+        prop_assert!(pieces.is_sorted_by_key(|piece| piece.word));
+    }
+
     #[test]
     fn ranges_index_the_text_in_order(text in text()) {
         for tokenizer in TOKENIZERS.iter() {

@@ -9,7 +9,12 @@
 
 mod common;
 
-use common::{CASINGS, Digest, cases, fixture_text, flat, join, numbers, options, small};
+use std::fs;
+
+use common::{
+    CASINGS, Digest, assert_digests, cases, fixture, fixture_text, flat, folder, join,
+    model_tokenizer, numbers, options, small,
+};
 use nervio_tokenizer::{Tokenizer, TokenizerOptions};
 use serde_json::Value;
 
@@ -30,18 +35,22 @@ fn compare(name: &str, casing: &str, tokenizer: &Tokenizer) {
     );
 }
 
+/// The text of a case, or its words joined, and its pieces.
+fn answer(case: &Value, tokenizer: &Tokenizer) -> (String, Vec<u32>) {
+    if let Some(text) = case["text"].as_str() {
+        return (text.to_owned(), flat(text, &tokenizer.encode(text)));
+    }
+    let words = case["words"].as_array().unwrap().iter();
+    let words: Vec<&str> = words.map(|word| word.as_str().unwrap()).collect();
+    let (text, ranges) = join(&words);
+    let found = flat(&text, &tokenizer.encode_words(&text, &ranges));
+    (text, found)
+}
+
 /// The text and the first piece (id, start, end, word) that differs.
 fn difference(case: &Value, casing: &str, tokenizer: &Tokenizer) -> Option<String> {
     let expected = numbers(&case[casing]);
-    let (text, found) = if let Some(text) = case["text"].as_str() {
-        (text.to_owned(), flat(text, &tokenizer.encode(text)))
-    } else {
-        let words: Vec<&str> =
-            case["words"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
-        let (text, ranges) = join(&words);
-        let found = flat(&text, &tokenizer.encode_words(&text, &ranges));
-        (text, found)
-    };
+    let (text, found) = answer(case, tokenizer);
     let differs = |index: &usize| found.chunks(4).nth(*index) != expected.chunks(4).nth(*index);
     let first = (0..found.len().max(expected.len()) / 4).find(differs)?;
     Some(format!(
@@ -55,6 +64,43 @@ fn difference(case: &Value, casing: &str, tokenizer: &Tokenizer) -> Option<Strin
 fn random_texts_and_words_are_those_of_hugging_face() {
     for (casing, lowercase) in CASINGS {
         compare("unicode.json", casing, &small(options(lowercase)));
+    }
+}
+
+#[test]
+fn random_texts_and_words_are_those_of_hugging_face_for_real_vocabularies() {
+    for model in ["es-ner-base", "beto-cased", "beto-uncased"] {
+        let Some(tokenizer) = model_tokenizer(model) else {
+            return;
+        };
+        let digests = cases("unicode.json").into_iter().map(|case| {
+            let mut digest = Digest::new();
+            digest.add(&answer(&case, &tokenizer).1);
+            digest.hex()
+        });
+        assert_digests(&format!("unicode.{model}.txt"), digests);
+    }
+}
+
+#[test]
+fn added_tokens_are_found_where_hugging_face_finds_them() {
+    let vocab = fs::read(fixture("vocab.txt")).unwrap();
+    for (casing, lowercase) in CASINGS {
+        let mut config: Value =
+            serde_json::from_str(&fixture_text("added_tokens.config.json")).unwrap();
+        config["do_lower_case"] = lowercase.into();
+        let config = config.to_string().into_bytes();
+        let folder = folder(&[("vocab.txt", &vocab), ("tokenizer_config.json", &config)]);
+        for are_text in [true, false] {
+            let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+            let tokenizer = tokenizer.with_encode_special_tokens(are_text);
+            let cases = cases("added_tokens.json").into_iter();
+            let differences: Vec<String> = cases
+                .filter(|case| case["typed_specials_are_text"] == are_text)
+                .filter_map(|case| difference(&case, casing, &tokenizer))
+                .collect();
+            assert!(differences.is_empty(), "{casing}: {}", differences.join("\n"));
+        }
     }
 }
 

@@ -44,6 +44,17 @@ pub(crate) fn small(options: TokenizerOptions) -> Tokenizer {
     Tokenizer::from_vocab_bytes("vocab.txt", &vocab, options).unwrap()
 }
 
+/// The tokenizer of a shared vocabulary by the name that the fixtures give it, if it is there.
+pub(crate) fn model_tokenizer(model: &str) -> Option<Tokenizer> {
+    let (folder, lowercase) = match model {
+        "beto-cased" => ("beto/cased", false),
+        "beto-uncased" => ("beto/uncased", true),
+        _ => (model, false),
+    };
+    let vocab = fs::read(shared(&format!("models/{folder}/vocab.txt"))?).unwrap();
+    Some(Tokenizer::from_vocab_bytes("vocab.txt", &vocab, options(lowercase)).unwrap())
+}
+
 /// A tokenizer over these pieces, after the special tokens.
 pub(crate) fn with_pieces(pieces: &[&str], options: TokenizerOptions) -> Tokenizer {
     let lines = [&["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"][..], pieces, &[""]].concat();
@@ -121,4 +132,16 @@ impl Digest {
     pub(crate) fn hex(&self) -> String {
         format!("{:016x}", self.0)
     }
+}
+
+/// Compares digests with those of a fixture, a line each; says how many differ and where.
+pub(crate) fn assert_digests(name: &str, found: impl Iterator<Item = String>) {
+    let fixture = fixture_text(name);
+    let expected: Vec<&str> = fixture.lines().collect();
+    let found: Vec<String> = found.collect();
+    assert_eq!(found.len(), expected.len(), "{name}");
+    let wrong: Vec<usize> =
+        (0..found.len()).filter(|&index| found[index] != expected[index]).collect();
+    let first = &wrong[..wrong.len().min(20)];
+    assert!(wrong.is_empty(), "{name}: {} digests differ, first {first:?}", wrong.len());
 }
