@@ -7,21 +7,13 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nervio_benches::layer_products;
+use nervio_benches::{MODELS, layer_products, wave};
 use nervio_kernels::{
     Activation, AttentionShape, Epilogue, PackedMatrix, Workspace, attention, layer_norm, matmul,
     peak_gflops,
 };
 use nervio_simd::Isa;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-
-/// Name, hidden size, intermediate size, heads.
-const MODELS: [(&str, usize, usize, usize); 2] = [("beto", 768, 3072, 12), ("es", 384, 1536, 12)];
-
-/// Numbers between -1 and 1 without denormals.
-fn wave(len: usize) -> Vec<f32> {
-    (0..len).map(|i| (i as f32 * 0.618).sin()).collect()
-}
 
 /// One thread, and as many as this machine has.
 fn pools() -> Vec<ThreadPool> {

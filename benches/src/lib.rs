@@ -21,3 +21,25 @@ pub fn layer_products(
         ("output", tokens, hidden, intermediate),
     ]
 }
+
+/// Name, hidden size, intermediate size and heads of the two models that figures are given for.
+pub const MODELS: [(&str, usize, usize, usize); 2] =
+    [("beto", 768, 3072, 12), ("es", 384, 1536, 12)];
+
+/// Numbers between -1 and 1 without denormals.
+#[must_use]
+pub fn wave(len: usize) -> Vec<f32> {
+    (0..len).map(|i| (i as f32 * 0.618).sin()).collect()
+}
+
+/// The middle value; the mean of the two middle ones of an even count, and 0 of none.
+#[must_use]
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match (values.len(), values.len() % 2) {
+        (0, _) => 0.0,
+        (_, 1) => values[middle],
+        _ => f64::midpoint(values[middle - 1], values[middle]),
+    }
+}

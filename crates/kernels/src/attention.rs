@@ -10,7 +10,7 @@ use rayon::join;
 
 use crate::aligned::Aligned;
 use crate::matmul::{
-    Epilogue, Panels, Product, ROWS, multiply_block, pack_columns, pack_keys, pack_left,
+    Epilogue, Panels, Product, RowPanels, multiply_block, pack_columns, pack_keys, pack_left,
 };
 use crate::parallel::Block;
 use crate::softmax::{softmax_reference, softmax_row};
@@ -156,20 +156,27 @@ impl Job<'_> {
         let mut first = 0;
         while first < tokens {
             let rows = QUERIES.min(tokens - first);
-            let padded = rows.next_multiple_of(ROWS);
-            let queries = left.first(padded * dim);
+            let panels = RowPanels::new(rows);
+            let queries = left.first(panels.packed_len(dim));
             pack_left(
                 queries,
                 &query.elements[first * query.stride..][..query.len_of(rows)],
+                panels,
                 dim,
                 query.stride,
             );
             let scores = scores.first(rows * tokens);
-            self.multiply(queries, keys, dim, MatMut::new(scores, tokens), widened);
+            self.multiply((queries, panels), keys, dim, MatMut::new(scores, tokens), widened);
             self.isa.run(SoftmaxRows { scores, columns: tokens, scale: self.shape.scale() });
-            let weights = left.first(padded * tokens);
-            pack_left(weights, scores, tokens, tokens);
-            self.multiply(weights, values, tokens, out.block(first..first + rows, 0..dim), widened);
+            let weights = left.first(panels.packed_len(tokens));
+            pack_left(weights, scores, panels, tokens, tokens);
+            self.multiply(
+                (weights, panels),
+                values,
+                tokens,
+                out.block(first..first + rows, 0..dim),
+                widened,
+            );
             first += rows;
         }
     }
@@ -177,7 +184,7 @@ impl Job<'_> {
     /// `out = left · right` of packed operands with sums of length `depth`.
     fn multiply(
         &self,
-        left: &[f32],
+        (left, rows): (&[f32], RowPanels),
         right: &[f32],
         depth: usize,
         out: MatMut<'_>,
@@ -186,6 +193,7 @@ impl Job<'_> {
         let columns = out.columns();
         let product = Product {
             left,
+            rows,
             panels: Panels::F32(right),
             epilogue: &Epilogue::None,
             first_row: 0,

@@ -2,7 +2,7 @@
 
 use nervio_simd::{Isa, Kernel, MatMut, Simd};
 
-use crate::parallel::{Cut, for_each_block};
+use crate::parallel::{Cut, RowBorders, for_each_block};
 
 /// Passes over an element, for the decision whether threads pay.
 const COST: usize = 8;
@@ -18,7 +18,8 @@ const COST: usize = 8;
 pub fn layer_norm(isa: Isa, x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
     let hidden = weight.len();
     assert_eq!(hidden, bias.len(), "layer norm: as many biases as weights");
-    let cut = Cut { row_step: 1, column_step: hidden.max(1), rows_first_above: 0, cost: COST };
+    let cut =
+        Cut { rows: RowBorders::All, column_step: hidden.max(1), rows_first_above: 0, cost: COST };
     for_each_block(MatMut::new(x, hidden), &cut, &|block| {
         isa.run(Rows { rows: block.out, weight, bias, eps });
     });

@@ -3,6 +3,8 @@
 use nervio_simd::MatMut;
 use rayon::join;
 
+use crate::matmul::RowPanels;
+
 /// Multiply-adds (or a like amount of work) below which a second thread costs more than it saves:
 /// waking one takes some 10 µs, in which a core does about this many.
 const GRAIN: usize = 1 << 18;
@@ -20,10 +22,18 @@ pub(crate) struct Block<'a> {
     pub(crate) column: usize,
 }
 
+/// Where a matrix may be cut between rows.
+pub(crate) enum RowBorders {
+    /// Before every row.
+    All,
+    /// On borders of row panels.
+    Panels(RowPanels),
+}
+
 /// How a matrix may be cut.
 pub(crate) struct Cut {
-    /// Cuts between rows fall on multiples of this.
-    pub(crate) row_step: usize,
+    /// Where cuts between rows may fall.
+    pub(crate) rows: RowBorders,
     /// Cuts between columns fall on multiples of this.
     pub(crate) column_step: usize,
     /// A block of at most this many rows is cut by columns first.
@@ -46,7 +56,10 @@ fn divide<F: Fn(Block<'_>) + Sync>(block: Block<'_>, cut: &Cut, pieces: usize, w
     let Block { out, row, column } = block;
     let (rows, columns) = (out.rows(), out.columns());
     let amount = rows.saturating_mul(columns).saturating_mul(cut.cost);
-    let row_cut = middle(rows, cut.row_step);
+    let row_cut = match &cut.rows {
+        RowBorders::All => middle(rows, 1),
+        RowBorders::Panels(panels) => panels.middle(row, row + rows).map(|border| border - row),
+    };
     let column_cut = middle(columns, cut.column_step);
     if pieces < 2 || amount < 2 * GRAIN || (row_cut.is_none() && column_cut.is_none()) {
         return work(Block { out, row, column });
@@ -83,10 +96,17 @@ mod tests {
         for (rows, columns) in [(1, 1), (6, 16), (7, 17), (50, 100), (1000, 3), (0, 5)] {
             for rows_first_above in [0, 24, 2000] {
                 let mut buffer = vec![0.0; rows * columns];
-                let cut = Cut { row_step: 6, column_step: 16, rows_first_above, cost: GRAIN };
+                let panels = RowPanels::new(rows);
+                let cut = Cut {
+                    rows: RowBorders::Panels(panels),
+                    column_step: 16,
+                    rows_first_above,
+                    cost: GRAIN,
+                };
                 pool.install(|| {
                     for_each_block(MatMut::new(&mut buffer, columns), &cut, &|mut block| {
-                        assert!(block.row % 6 == 0 && block.column % 16 == 0);
+                        assert_eq!(panels.start(panels.at(block.row)), block.row);
+                        assert_eq!(block.column % 16, 0);
                         for row in 0..block.out.rows() {
                             block.out.row(row).iter_mut().for_each(|x| *x += 1.0);
                         }

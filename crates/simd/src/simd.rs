@@ -46,6 +46,18 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The first [`LANES`](Simd::LANES) 8-bit integers of `from`, widened exactly.
     fn load_i8(self, from: &[i8]) -> Self::Vector;
 
+    /// Asks for the cache line that holds `first`, to be used at once; nothing is read.
+    #[inline(always)]
+    fn prefetch<T>(self, first: &T) {
+        let _ = first;
+    }
+
+    /// Asks for the cache line that holds `first` into the second-level cache.
+    #[inline(always)]
+    fn prefetch_later<T>(self, first: &T) {
+        let _ = first;
+    }
+
     /// `a + b`
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 

@@ -1,25 +1,37 @@
 //! A block of the result: loops over depth, column panels and row panels.
 
+use std::ops::Range;
+
+use bytemuck::cast_slice;
 use nervio_simd::{Isa, Kernel, MatMut, Simd};
 
 use super::epilogue::Epilogue;
 use super::pack::Panels;
-use super::tile::{MAX_WIDTH, ROWS, Sums, TileEpilogue, multiply};
+use super::row_panels::RowPanels;
+use super::tile::{Ahead, LINE, MAX_WIDTH, Place, ROWS, STEP, tile};
+use crate::activation::Activation;
 use crate::aligned::Aligned;
 use crate::parallel::Block;
 
-/// Steps of k at a time: 24 KB of a 16-wide panel and 9 KB of a row panel, about an L1.
-const DEPTH: usize = 384;
+/// Steps of k at a time: 48 KB of a 16-wide panel, which stream from the L2. A sum that is parked
+/// between blocks of k costs more than an L1 that holds a shorter panel gains.
+const DEPTH: usize = 768;
+
+/// Row panels at a time: 132 rows of `DEPTH` columns are 396 KB, which leaves room for two column
+/// panels in an L2 of 512 KB.
+const ROW_PANELS: usize = 22;
 
 /// The operands of a product, shared by all of its blocks.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
-    /// Row panels of the left operand, `[rows / ROWS][k][ROWS]`.
+    /// Row panels of the left operand, `[rows / ROWS][k / STEP][ROWS][STEP]`.
     pub(crate) left: &'a [f32],
     /// Column panels of the right operand, `[n / width][k][width]`.
     pub(crate) panels: Panels<'a>,
     /// What is done to the sums; its residual starts at row 0 of the whole result.
     pub(crate) epilogue: &'a Epilogue<'a>,
+    /// How its rows are cut into panels.
+    pub(crate) rows: RowPanels,
     /// The row of the whole result at which `left` begins.
     pub(crate) first_row: usize,
     /// Length of the sums.
@@ -58,40 +70,194 @@ impl Kernel for MultiplyBlock<'_, '_> {
 
 impl MultiplyBlock<'_, '_> {
     #[inline(always)]
-    fn loops<S: Simd, const V: usize>(mut self, s: S) {
+    fn loops<S: Simd, const V: usize>(self, s: S) {
         let width = V * S::LANES;
         let depth = self.product.depth;
         let widened = self.widened.first(DEPTH.min(depth) * width);
+        let (first_panel, columns) = (self.block.column / width, self.block.out.columns());
+        let mut target = Columns { product: self.product, block: self.block };
+        let first = target.product.rows.at(target.block.row);
+        let last = target.product.rows.at(target.block.row + target.block.out.rows());
         let mut start = 0;
         loop {
             let end = (start + DEPTH).min(depth);
             let steps = Steps { start, end, depth };
-            let mut column = 0;
-            while column < self.block.out.columns() {
-                let panel = (self.block.column + column) / width;
-                let right = steps.right(s, self.product.panels, panel, width, widened);
-                let mut row = 0;
-                while row < self.block.out.rows() {
-                    let tile_row = (self.block.row + row) / ROWS;
-                    let left = steps.left(self.product.left, tile_row);
-                    tile::<S, V>(
-                        s,
-                        self.product,
-                        &mut self.block,
-                        (row, column),
-                        &steps,
-                        left,
-                        right,
-                    );
-                    row += ROWS;
+            for tiles in even_chunks(first..last, ROW_PANELS) {
+                for index in 0..columns.div_ceil(width) {
+                    let panel = first_panel + index;
+                    let right = steps.right(s, target.product.panels, panel, width, widened);
+                    let next = if (index + 1) * width < columns {
+                        steps.bytes(target.product.panels, panel + 1, width)
+                    } else if tiles.end < last {
+                        steps.bytes(target.product.panels, first_panel, width)
+                    } else {
+                        steps.next().bytes(target.product.panels, first_panel, width)
+                    };
+                    target.column::<S, V>(s, &steps, tiles.clone(), index * width, right, next);
                 }
-                column += width;
             }
             start = end;
             if start >= depth {
                 break;
             }
         }
+    }
+}
+
+/// Ranges of at most `most` that cover a range evenly.
+fn even_chunks(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = range.len().div_ceil(most).max(1);
+    let border = move |index: usize| range.start + range.len() * index / count;
+    (0..count).map(move |index| border(index)..border(index + 1))
+}
+
+/// The block and what it is computed from.
+struct Columns<'a, 'b> {
+    product: &'a Product<'a>,
+    block: Block<'b>,
+}
+
+impl Columns<'_, '_> {
+    /// One column panel and some row panels, while the next panel is fetched.
+    #[inline(always)]
+    fn column<S: Simd, const V: usize>(
+        &mut self,
+        s: S,
+        steps: &Steps,
+        tiles: Range<usize>,
+        column: usize,
+        right: &[f32],
+        next: &[u8],
+    ) {
+        let panels = self.product.rows;
+        let first = self.block.row;
+        let rounds = (steps.end - steps.start).div_ceil(STEP).max(1);
+        let share = next.len().div_ceil(rounds * tiles.len().max(1)).next_multiple_of(LINE);
+        let mut next = next.chunks((rounds * share).max(LINE));
+        for panel in tiles {
+            let row = panels.start(panel) - first;
+            let count = panels.start(panel + 1) - first - row;
+            let left = steps.left(self.product.left, panel);
+            let ahead = Ahead { bytes: next.next().unwrap_or(&[]), share: share.max(LINE) };
+            let mut job = TileJob { steps, left, right, ahead, row, column };
+            match count {
+                1 => self.tile::<S, 1, V>(s, &mut job),
+                2 => self.tile::<S, 2, V>(s, &mut job),
+                3 => self.tile::<S, 3, V>(s, &mut job),
+                4 => self.tile::<S, 4, V>(s, &mut job),
+                5 => self.tile::<S, 5, V>(s, &mut job),
+                _ => self.tile::<S, ROWS, V>(s, &mut job),
+            }
+            if let (Some(activation), true) = (self.product.epilogue.activation(), steps.last()) {
+                activate::<S, V>(s, activation, &mut self.block.out, (row, count), column);
+            }
+        }
+    }
+
+    /// One tile of `R` rows; one over the right edge is computed aside and copied.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const V: usize>(&mut self, s: S, job: &mut TileJob<'_>) {
+        let width = V * S::LANES;
+        let columns = width.min(self.block.out.columns() - job.column);
+        let product = self.product;
+        let (parked, last) = (job.steps.start > 0, job.steps.last());
+        let at_column = self.block.column + job.column;
+        let first = (product.first_row + self.block.row + job.row) * product.columns + at_column;
+        let bias = product.epilogue.bias().filter(|_| last);
+        let bias = bias.map(|bias| &bias[at_column..][..columns]);
+        let residual = product.epilogue.residual().filter(|_| last);
+        let residual = residual.map(|residual| (&residual[first..], product.columns));
+        let out = &mut self.block.out;
+        if columns == width {
+            let at = (job.row, job.column);
+            let place = Place { out, at, parked, bias, residual };
+            return tile::<S, R, V>(s, job.left, job.right, job.ahead, place);
+        }
+        let mut out = out.block(job.row..job.row + R, job.column..job.column + columns);
+        let mut edge = Edge::new(width);
+        edge.read(&mut out, bias, residual, R);
+        let [bias_copy, residual_copy] = [&edge.bias[..width], &edge.residual[..]];
+        let mut aside = MatMut::new(&mut edge.out[..R * width], width);
+        let place = Place {
+            out: &mut aside,
+            at: (0, 0),
+            parked,
+            bias: bias.map(|_| bias_copy),
+            residual: residual.map(|_| (residual_copy, width)),
+        };
+        tile::<S, R, V>(s, job.left, job.right, job.ahead, place);
+        for r in 0..R {
+            out.row(r).copy_from_slice(&aside.row(r)[..columns]);
+        }
+    }
+}
+
+/// What one tile reads, and where in the block it lies.
+struct TileJob<'a> {
+    steps: &'a Steps,
+    left: &'a [f32],
+    right: &'a [f32],
+    ahead: Ahead<'a>,
+    row: usize,
+    column: usize,
+}
+
+/// A tile over the right edge, with everything that is added to it: zeros past the edge.
+struct Edge {
+    width: usize,
+    out: [f32; ROWS * MAX_WIDTH],
+    bias: [f32; MAX_WIDTH],
+    residual: [f32; ROWS * MAX_WIDTH],
+}
+
+impl Edge {
+    fn new(width: usize) -> Self {
+        let (out, bias) = ([0.0; ROWS * MAX_WIDTH], [0.0; MAX_WIDTH]);
+        Self { width, out, bias, residual: out }
+    }
+
+    fn read(
+        &mut self,
+        out: &mut MatMut<'_>,
+        bias: Option<&[f32]>,
+        residual: Option<(&[f32], usize)>,
+        rows: usize,
+    ) {
+        let columns = out.columns();
+        for (r, to) in self.out.chunks_exact_mut(self.width).take(rows).enumerate() {
+            to[..columns].copy_from_slice(out.row(r));
+        }
+        if let Some(bias) = bias {
+            self.bias[..columns].copy_from_slice(bias);
+        }
+        if let Some((residual, stride)) = residual {
+            let rows = residual.chunks(stride).take(rows);
+            for (to, row) in self.residual.chunks_exact_mut(self.width).zip(rows) {
+                to[..columns].copy_from_slice(&row[..columns]);
+            }
+        }
+    }
+}
+
+/// Applies the activation to a finished tile, whose rows are still in the L1.
+#[inline(always)]
+fn activate<S: Simd, const V: usize>(
+    s: S,
+    activation: Activation,
+    out: &mut MatMut<'_>,
+    (row, rows): (usize, usize),
+    column: usize,
+) {
+    let width = V * S::LANES;
+    let columns = width.min(out.columns() - column);
+    let mut lanes = [0.0; ROWS * MAX_WIDTH];
+    // Side by side, so that the polynomials of several rows overlap.
+    for (r, to) in lanes.chunks_exact_mut(width).take(rows).enumerate() {
+        to[..columns].copy_from_slice(&out.row(row + r)[column..column + columns]);
+    }
+    activation.apply(s, &mut lanes[..rows * width]);
+    for (r, from) in lanes.chunks_exact(width).take(rows).enumerate() {
+        out.row(row + r)[column..column + columns].copy_from_slice(&from[..columns]);
     }
 }
 
@@ -103,10 +269,35 @@ struct Steps {
 }
 
 impl Steps {
+    /// Whether these are the last steps.
+    fn last(&self) -> bool {
+        self.end == self.depth
+    }
+
+    /// The steps after these.
+    fn next(&self) -> Self {
+        Self { start: self.end, end: (self.end + DEPTH).min(self.depth), depth: self.depth }
+    }
+
     /// These steps of row panel `panel` of the left operand.
     #[inline(always)]
     fn left<'a>(&self, left: &'a [f32], panel: usize) -> &'a [f32] {
-        &left[(panel * self.depth + self.start) * ROWS..(panel * self.depth + self.end) * ROWS]
+        let depth = self.depth.next_multiple_of(STEP);
+        let end = self.end.next_multiple_of(STEP);
+        &left[(panel * depth + self.start) * ROWS..(panel * depth + end) * ROWS]
+    }
+
+    /// The memory of these steps of column panel `panel`.
+    #[inline(always)]
+    fn bytes<'a>(&self, panels: Panels<'a>, panel: usize, width: usize) -> &'a [u8] {
+        let first = (panel * self.depth + self.start) * width;
+        let last = (panel * self.depth + self.end) * width;
+        match panels {
+            Panels::F32(values) => cast_slice(&values[first..last]),
+            Panels::F16(values) => cast_slice(&values[first..last]),
+            Panels::BF16(values) => cast_slice(&values[first..last]),
+            Panels::Int8(values, _) => cast_slice(&values[first..last]),
+        }
     }
 
     /// These steps of column panel `panel`, in f32: as they lie, or widened into `buffer`.
@@ -144,125 +335,5 @@ impl Steps {
             }
         }
         out
-    }
-}
-
-/// One tile of the result over some steps of k, at `(row, column)` of the block.
-#[inline(always)]
-fn tile<S: Simd, const V: usize>(
-    s: S,
-    product: &Product<'_>,
-    block: &mut Block<'_>,
-    (row, column): (usize, usize),
-    steps: &Steps,
-    left: &[f32],
-    right: &[f32],
-) {
-    let width = V * S::LANES;
-    let rows = ROWS.min(block.out.rows() - row);
-    let columns = width.min(block.out.columns() - column);
-    let (first, last) = (steps.start == 0, steps.end == steps.depth);
-    let whole = rows == ROWS && columns == width;
-    let mut sums: Sums<S, V> = [[s.splat(0.0); V]; ROWS];
-    if !first {
-        sums = load_tile::<S, V>(s, &mut block.out, row, column, rows, columns);
-    }
-    sums = multiply::<S, V>(s, left, right, sums);
-    if last {
-        let place = Place {
-            row: product.first_row + block.row + row,
-            column: block.column + column,
-            rows,
-            columns,
-        };
-        sums = finish::<S, V>(s, product, &place, sums, whole);
-    }
-    store_tile::<S, V>(s, sums, &mut block.out, row, column, columns);
-}
-
-/// Where a tile lies in the whole result, and how much of it does.
-struct Place {
-    row: usize,
-    column: usize,
-    rows: usize,
-    columns: usize,
-}
-
-/// The epilogue of a tile; what a tile over the edge reads is copied and padded with zeros.
-#[inline(always)]
-fn finish<S: Simd, const V: usize>(
-    s: S,
-    product: &Product<'_>,
-    place: &Place,
-    sums: Sums<S, V>,
-    whole: bool,
-) -> Sums<S, V> {
-    let width = V * S::LANES;
-    let activation = product.epilogue.activation();
-    let bias = product.epilogue.bias().map(|bias| &bias[place.column..][..place.columns]);
-    let first = place.row * product.columns + place.column;
-    let residual = product.epilogue.residual().map(|residual| &residual[first..]);
-    if whole {
-        let residual = residual.map(|residual| (residual, product.columns));
-        return TileEpilogue { bias, residual, activation }.apply(s, sums);
-    }
-    let mut bias_copy = [0.0; MAX_WIDTH];
-    if let Some(bias) = bias {
-        bias_copy[..place.columns].copy_from_slice(bias);
-    }
-    let mut residual_copy = [0.0; ROWS * MAX_WIDTH];
-    if let Some(residual) = residual {
-        let rows = residual.chunks(product.columns).take(place.rows);
-        for (out, row) in residual_copy.chunks_exact_mut(width).zip(rows) {
-            out[..place.columns].copy_from_slice(&row[..place.columns]);
-        }
-    }
-    let epilogue = TileEpilogue {
-        bias: bias.map(|_| &bias_copy[..width]),
-        residual: residual.map(|_| (&residual_copy[..], width)),
-        activation,
-    };
-    epilogue.apply(s, sums)
-}
-
-/// The sums that an earlier block of k left in the result.
-#[inline(always)]
-fn load_tile<S: Simd, const V: usize>(
-    s: S,
-    out: &mut MatMut<'_>,
-    row: usize,
-    column: usize,
-    rows: usize,
-    columns: usize,
-) -> Sums<S, V> {
-    let mut sums = [[s.splat(0.0); V]; ROWS];
-    for (r, sums) in sums.iter_mut().enumerate() {
-        if r < rows {
-            let from = &out.row(row + r)[column..column + columns];
-            for (v, sum) in sums.iter_mut().enumerate() {
-                *sum = s.load_partial(from.get(v * S::LANES..).unwrap_or(&[]));
-            }
-        }
-    }
-    sums
-}
-
-/// Writes what lies inside the result.
-#[inline(always)]
-fn store_tile<S: Simd, const V: usize>(
-    s: S,
-    sums: Sums<S, V>,
-    out: &mut MatMut<'_>,
-    row: usize,
-    column: usize,
-    columns: usize,
-) {
-    for (r, sums) in sums.iter().enumerate() {
-        if row + r < out.rows() {
-            let to = &mut out.row(row + r)[column..column + columns];
-            for (v, sum) in sums.iter().enumerate() {
-                s.store_partial(*sum, to.get_mut(v * S::LANES..).unwrap_or(&mut []));
-            }
-        }
     }
 }

@@ -9,7 +9,7 @@
 //!   cut the block of C among the threads, on tile borders
 //!     LOOP 3  k, DEPTH at a time: a row block of A (L2) and a column panel of W (L1) fit
 //!       LOOP 2  column panels of W: [k][width], contiguous
-//!         LOOP 1  row panels of A: [k][rows], contiguous
+//!         LOOP 1  row panels of A: [k / 4][rows][4], contiguous
 //!           the tile: ROWS x width sums in registers, one broadcast of A and one row of W a step
 //!           after the last k: the epilogue on the tile, while it is in registers
 //! ```
@@ -27,6 +27,7 @@ mod block;
 mod epilogue;
 mod pack;
 mod reference;
+mod row_panels;
 mod tile;
 
 pub use epilogue::Epilogue;
@@ -35,11 +36,11 @@ pub use reference::matmul_reference;
 
 pub(crate) use block::{Product, multiply_block};
 pub(crate) use pack::{Panels, pack_columns, pack_keys, pack_left};
-pub(crate) use tile::ROWS;
+pub(crate) use row_panels::RowPanels;
 
 use nervio_simd::{Isa, MatMut};
 
-use crate::parallel::{Cut, for_each_block};
+use crate::parallel::{Cut, RowBorders, for_each_block};
 use crate::workspace::Workspace;
 
 /// Rows of A that are packed at a time; 2,048 columns of them are 3 MB.
@@ -67,13 +68,16 @@ pub fn matmul(
     assert_eq!(left.len() * n, out.len() * k, "matmul: rows of the left operand and of the result");
     epilogue.check(n, out.len());
     let mut out = MatMut::new(out, n);
+    let blocks = out.rows().div_ceil(SUPER_ROWS);
     let mut start = 0;
-    while start < out.rows() {
-        let rows = SUPER_ROWS.min(out.rows() - start);
-        let packed = workspace.left.first(rows.div_ceil(ROWS) * ROWS * k);
-        pack_left(packed, &left[start * k..(start + rows) * k], k, k);
+    for block in 0..blocks {
+        let end = out.rows() * (block + 1) / blocks;
+        let rows = RowPanels::new(end - start);
+        let packed = workspace.left.first(rows.packed_len(k));
+        pack_left(packed, &left[start * k..end * k], rows, k, k);
         let product = Product {
             left: packed,
+            rows,
             panels: weights.panels(),
             epilogue,
             first_row: start,
@@ -81,16 +85,16 @@ pub fn matmul(
             columns: n,
         };
         let cut = Cut {
-            row_step: ROWS,
+            rows: RowBorders::Panels(rows),
             column_step: weights.panel_width(),
             rows_first_above: BLOCK_ROWS,
             cost: k,
         };
-        for_each_block(out.block(start..start + rows, 0..n), &cut, &|block| {
+        for_each_block(out.block(start..end, 0..n), &cut, &|block| {
             workspace
                 .leaves
                 .with(|buffers| multiply_block(isa, &product, block, &mut buffers.widened));
         });
-        start += rows;
+        start = end;
     }
 }

@@ -1,10 +1,12 @@
 //! Operands rearranged so that the inner loop reads memory in order.
 
+use bytemuck::Pod;
 use half::{bf16, f16};
 use nervio_simd::{Isa, Level};
 use rayon::prelude::*;
 
-use super::tile::ROWS;
+use super::row_panels::RowPanels;
+use super::tile::{ROWS, STEP};
 use crate::aligned::Aligned;
 
 /// How the weights of a [`PackedMatrix`] are held in memory.
@@ -21,7 +23,7 @@ pub enum WeightKind {
 }
 
 /// A type in which weights may be held.
-pub trait Element: Copy + Default + Send + Sync + sealed::Wrap {}
+pub trait Element: Pod + Default + Send + Sync + sealed::Wrap {}
 
 impl Element for f32 {}
 impl Element for f16 {}
@@ -197,29 +199,35 @@ fn scatter<T: Copy>(panel: &mut [T], row: &[T], width: usize, column: usize) {
 }
 
 /// Packs the left operand, rows of `k` elements that lie `stride` apart, into row panels
-/// `[m / ROWS][k][ROWS]`; rows past the end are zero.
-pub(crate) fn pack_left(out: &mut [f32], left: &[f32], k: usize, stride: usize) {
+/// `[panels][k / STEP][ROWS][STEP]`; rows and steps past the end are zero.
+pub(crate) fn pack_left(out: &mut [f32], left: &[f32], rows: RowPanels, k: usize, stride: usize) {
     if k == 0 {
         return;
     }
-    let panel_len = k * ROWS;
-    for (panel, out) in out.chunks_exact_mut(panel_len).enumerate() {
-        let mut rows = left.chunks(stride).skip(panel * ROWS).take(ROWS);
-        let rows: [&[f32]; ROWS] =
-            std::array::from_fn(|_| rows.next().map_or(&[][..], |row| &row[..k]));
-        if rows.iter().all(|row| row.len() == k) {
-            for (i, out) in out.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
-                for (out, row) in out.iter_mut().zip(&rows) {
-                    *out = row[i];
-                }
-            }
-        } else {
-            for (i, out) in out.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
-                for (out, row) in out.iter_mut().zip(&rows) {
-                    *out = row.get(i).copied().unwrap_or(0.0);
-                }
-            }
+    let panel_len = k.next_multiple_of(STEP) * ROWS;
+    // Copying is quick: a thread is worth waking for half a megabyte of it.
+    let least = ((1 << 17) / panel_len).max(1);
+    out.par_chunks_exact_mut(panel_len).enumerate().with_min_len(least).for_each(|(panel, out)| {
+        let (blocks, _) = out.as_chunks_mut::<{ ROWS * STEP }>();
+        let (start, end) = (rows.start(panel), rows.start(panel + 1));
+        for r in 0..ROWS {
+            let row = if start + r < end { &left[(start + r) * stride..][..k] } else { &[] };
+            pack_row(blocks, row, r);
         }
+    });
+}
+
+/// Writes one row of a row panel; zeros past its end.
+fn pack_row(blocks: &mut [[f32; ROWS * STEP]], row: &[f32], r: usize) {
+    let (quads, rest) = row.as_chunks::<STEP>();
+    let (whole, tail) = blocks.split_at_mut(quads.len());
+    for (block, quad) in whole.iter_mut().zip(quads) {
+        block[r * STEP..][..STEP].copy_from_slice(quad);
+    }
+    for (index, block) in tail.iter_mut().enumerate() {
+        let rest = if index == 0 { rest } else { &[] };
+        block[r * STEP..][..rest.len()].copy_from_slice(rest);
+        block[r * STEP + rest.len()..(r + 1) * STEP].fill(0.0);
     }
 }
 
@@ -260,10 +268,11 @@ mod tests {
     #[test]
     fn left_panels_hold_rows_side_by_side() {
         let left: Vec<f32> = (0..3 * 4).map(|i| i as f32).collect();
-        let mut out = vec![9.0; 2 * ROWS];
-        pack_left(&mut out, &left, 2, 4);
-        assert_eq!(out[..4], [0.0, 4.0, 8.0, 0.0]);
-        assert_eq!(out[ROWS..ROWS + 4], [1.0, 5.0, 9.0, 0.0]);
+        let rows = RowPanels::new(3);
+        let mut out = vec![9.0; rows.packed_len(3)];
+        pack_left(&mut out, &left, rows, 3, 4);
+        assert_eq!(out[..8], [0.0, 1.0, 2.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
+        assert_eq!(out[8..], [&[8.0, 9.0, 10.0, 0.0][..], &[0.0; 12]].concat());
     }
 
     #[test]

@@ -1,89 +1,140 @@
 //! The register tile: the innermost loop of the product.
 
-use nervio_simd::Simd;
-
-use crate::activation::Activation;
+use nervio_simd::{MatMut, Simd};
 
 /// Rows of the register tile: with two 8-lane vectors a row, 12 sums hide the latency of two
 /// fused multiply-adds a cycle and leave registers for the operands.
 pub(crate) const ROWS: usize = 6;
 
+/// Consecutive k of one row that lie side by side in a row panel, and steps of the unrolled loop.
+pub(crate) const STEP: usize = 4;
+
 /// Most elements of a tile's row on any level.
 pub(crate) const MAX_WIDTH: usize = 32;
 
-/// The sums of one tile, `[ROWS][V]` vectors.
-pub(crate) type Sums<S, const V: usize> = [[<S as Simd>::Vector; V]; ROWS];
+/// What the tile does beside multiplying: where its result goes and what is added to it.
+pub(crate) struct Place<'a, 'b> {
+    /// The block of the result that the tile lies in.
+    pub(crate) out: &'a mut MatMut<'b>,
+    /// The tile's first row and column in it.
+    pub(crate) at: (usize, usize),
+    /// Whether `out` holds the sums of earlier steps.
+    pub(crate) parked: bool,
+    /// `[V * LANES]`, added after the last step.
+    pub(crate) bias: Option<&'a [f32]>,
+    /// The tile's first row and those behind it, a stride apart; added after the last step.
+    pub(crate) residual: Option<(&'a [f32], usize)>,
+}
 
-/// Adds `left[k][ROWS]` times `right[k][V * LANES]` to `sums`, one k after the other.
+/// Bytes that will be needed soon, fetched into the cache a few lines at a time.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead<'a> {
+    /// What is to be fetched while one tile is computed.
+    pub(crate) bytes: &'a [u8],
+    /// How much of it in each round of [`STEP`] steps: whole cache lines.
+    pub(crate) share: usize,
+}
+
+/// Bytes of a cache line.
+pub(crate) const LINE: usize = 64;
+
+/// Adds `left · right` to one tile of the result.
+///
+/// `left` is `[steps / STEP][ROWS][STEP]`, of which the first `R` rows are used; `right` is
+/// `[steps][V * LANES]`. A sum goes through its steps one after the other from zero; what was parked,
+/// the bias and the residual are added to it in this order.
 #[inline(always)]
-pub(crate) fn multiply<S: Simd, const V: usize>(
+pub(crate) fn tile<S: Simd, const R: usize, const V: usize>(
     s: S,
     left: &[f32],
     right: &[f32],
-    mut sums: Sums<S, V>,
-) -> Sums<S, V> {
-    let (left, _) = left.as_chunks::<ROWS>();
-    for (left, right) in left.iter().zip(right.chunks_exact(V * S::LANES)) {
-        let mut weights = [s.splat(0.0); V];
-        for (v, weight) in weights.iter_mut().enumerate() {
-            *weight = s.load(&right[v * S::LANES..]);
+    ahead: Ahead<'_>,
+    place: Place<'_, '_>,
+) {
+    let Place { out, at: (row, column), parked, bias, residual } = place;
+    for r in 0..R {
+        s.prefetch(&out.row(row + r)[column]);
+    }
+    let mut sums = multiply::<S, R, V>(s, left, right, ahead);
+    // Every loop over the sums has a constant length: they stay in registers only if each index
+    // is known when the loops are unrolled.
+    if parked {
+        for (r, sums) in sums.iter_mut().enumerate() {
+            add_to::<S, V>(s, sums, &out.row(row + r)[column..][..V * S::LANES]);
         }
-        for (row, x) in sums.iter_mut().zip(left) {
-            let x = s.splat(*x);
-            for (sum, weight) in row.iter_mut().zip(&weights) {
-                *sum = s.mul_add(x, *weight, *sum);
-            }
+    }
+    if let Some(bias) = bias {
+        for sums in &mut sums {
+            add_to::<S, V>(s, sums, &bias[..V * S::LANES]);
+        }
+    }
+    if let Some((residual, stride)) = residual {
+        for (r, sums) in sums.iter_mut().enumerate() {
+            add_to::<S, V>(s, sums, &residual[r * stride..][..V * S::LANES]);
+        }
+    }
+    for (r, sums) in sums.iter().enumerate() {
+        let to = &mut out.row(row + r)[column..][..V * S::LANES];
+        for (v, sum) in sums.iter().enumerate() {
+            s.store(*sum, &mut to[v * S::LANES..]);
+        }
+    }
+}
+
+#[inline(always)]
+fn add_to<S: Simd, const V: usize>(s: S, sums: &mut [S::Vector; V], from: &[f32]) {
+    for (v, sum) in sums.iter_mut().enumerate() {
+        *sum = s.add(*sum, s.load(&from[v * S::LANES..]));
+    }
+}
+
+/// The sums of one tile.
+#[inline(always)]
+fn multiply<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    left: &[f32],
+    right: &[f32],
+    ahead: Ahead<'_>,
+) -> [[S::Vector; V]; R] {
+    let width = V * S::LANES;
+    let mut sums = [[s.splat(0.0); V]; R];
+    let (left, _) = left.as_chunks::<{ ROWS * STEP }>();
+    let mut rounds = right.chunks_exact(STEP * width);
+    let mut ahead_shares = ahead.bytes.chunks(ahead.share);
+    for (left, right) in left.iter().zip(&mut rounds) {
+        for line in ahead_shares.next().unwrap_or(&[]).chunks(LINE) {
+            s.prefetch_later(&line[0]);
+        }
+        for step in 0..STEP {
+            sums = advance::<S, R, V>(s, left, step, &right[step * width..][..width], sums);
+        }
+    }
+    if let Some(left) = left.get(right.len() / (STEP * width)) {
+        for (step, right) in rounds.remainder().chunks_exact(width).enumerate() {
+            sums = advance::<S, R, V>(s, left, step, right, sums);
         }
     }
     sums
 }
 
-/// The epilogue of one whole tile, with everything that it reads.
-#[derive(Clone, Copy)]
-pub(crate) struct TileEpilogue<'a> {
-    /// `[width]`
-    pub(crate) bias: Option<&'a [f32]>,
-    /// The tile's first row and those behind it, `stride` apart.
-    pub(crate) residual: Option<(&'a [f32], usize)>,
-    /// Applied last.
-    pub(crate) activation: Option<Activation>,
-}
-
-impl TileEpilogue<'_> {
-    /// Applies bias, residual and activation to the sums.
-    #[inline(always)]
-    pub(crate) fn apply<S: Simd, const V: usize>(self, s: S, mut sums: Sums<S, V>) -> Sums<S, V> {
-        // Every loop over the sums has a constant length: they stay in registers only if each
-        // index is known when the loops are unrolled.
-        if let Some(bias) = self.bias {
-            for v in 0..V {
-                let bias = s.load(&bias[v * S::LANES..]);
-                for row in &mut sums {
-                    row[v] = s.add(row[v], bias);
-                }
-            }
-        }
-        if let Some((residual, stride)) = self.residual {
-            for (r, row) in sums.iter_mut().enumerate() {
-                for (v, sum) in row.iter_mut().enumerate() {
-                    *sum = s.add(*sum, s.load(&residual[r * stride + v * S::LANES..]));
-                }
-            }
-        }
-        if let Some(activation) = self.activation {
-            let mut lanes = [0.0; ROWS * MAX_WIDTH];
-            for (r, row) in sums.iter().enumerate() {
-                for (v, sum) in row.iter().enumerate() {
-                    s.store(*sum, &mut lanes[(r * V + v) * S::LANES..]);
-                }
-            }
-            activation.apply(s, &mut lanes[..ROWS * V * S::LANES]);
-            for (r, row) in sums.iter_mut().enumerate() {
-                for (v, sum) in row.iter_mut().enumerate() {
-                    *sum = s.load(&lanes[(r * V + v) * S::LANES..]);
-                }
-            }
-        }
-        sums
+/// One step of k.
+#[inline(always)]
+fn advance<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    left: &[f32; ROWS * STEP],
+    step: usize,
+    right: &[f32],
+    mut sums: [[S::Vector; V]; R],
+) -> [[S::Vector; V]; R] {
+    let mut weights = [s.splat(0.0); V];
+    for (v, weight) in weights.iter_mut().enumerate() {
+        *weight = s.load(&right[v * S::LANES..]);
     }
+    for (r, row) in sums.iter_mut().enumerate() {
+        let x = s.splat(left[r * STEP + step]);
+        for (sum, weight) in row.iter_mut().zip(&weights) {
+            *sum = s.mul_add(x, *weight, *sum);
+        }
+    }
+    sums
 }

@@ -1,0 +1,86 @@
+//! How the rows of the left operand are shared out among row panels.
+
+use super::tile::{ROWS, STEP};
+
+/// Rows cut into as few panels of at most [`ROWS`] rows as there can be, as even as can be.
+///
+/// A tile of five rows is as fast for its size as one of six, one of two is not: so 128 rows are
+/// 18 panels of six and 4 of five, rather than 21 of six and one of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RowPanels {
+    rows: usize,
+    count: usize,
+}
+
+impl RowPanels {
+    /// The panels of `rows` rows.
+    pub(crate) fn new(rows: usize) -> Self {
+        Self { rows, count: rows.div_ceil(ROWS) }
+    }
+
+    /// The first row of a panel; the number of rows for the panel after the last.
+    pub(crate) fn start(self, panel: usize) -> usize {
+        if self.count == 0 {
+            return 0;
+        }
+        let (least, longer) = (self.rows / self.count, self.rows % self.count);
+        panel * least + panel.min(longer)
+    }
+
+    /// The panel that begins at or before `row` and ends behind it.
+    pub(crate) fn at(self, row: usize) -> usize {
+        let guess = (row * self.count).checked_div(self.rows).unwrap_or(0);
+        // The even share is off by one panel at most.
+        let panel = guess.saturating_sub(1);
+        (panel..=guess + 1).rev().find(|panel| self.start(*panel) <= row).unwrap_or(panel)
+    }
+
+    /// The border between panels nearest the middle of `from..to`, if it cuts off something on both
+    /// sides.
+    pub(crate) fn middle(self, from: usize, to: usize) -> Option<usize> {
+        let border = self.start((self.at(from) + self.at(to)).div_ceil(2));
+        (border > from && border < to).then_some(border)
+    }
+
+    /// Elements of the packed operand for sums of length `depth`.
+    pub(crate) fn packed_len(self, depth: usize) -> usize {
+        self.count * ROWS * depth.next_multiple_of(STEP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panels_are_even_and_cover_all_rows() {
+        for rows in 0..500 {
+            let panels = RowPanels::new(rows);
+            let sizes: Vec<usize> =
+                (0..panels.count).map(|p| panels.start(p + 1) - panels.start(p)).collect();
+            assert_eq!(sizes.iter().sum::<usize>(), rows);
+            assert!(sizes.iter().all(|size| (1..=ROWS).contains(size)), "{rows}: {sizes:?}");
+            if rows >= 20 {
+                assert!(sizes.iter().all(|size| *size >= ROWS - 1), "{rows}: {sizes:?}");
+            }
+            for row in 0..rows {
+                let panel = panels.at(row);
+                assert!((panels.start(panel)..panels.start(panel + 1)).contains(&row), "{row}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_middle_is_a_border_inside() {
+        for rows in 0..300 {
+            let panels = RowPanels::new(rows);
+            match panels.middle(0, rows) {
+                Some(border) => {
+                    assert_eq!(panels.start(panels.at(border)), border);
+                    assert!(border.abs_diff(rows / 2) <= ROWS);
+                }
+                None => assert!(rows <= ROWS),
+            }
+        }
+    }
+}
