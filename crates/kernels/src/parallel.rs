@@ -1,9 +1,63 @@
 //! Cutting a matrix into pieces for the threads of the current rayon pool.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use nervio_simd::MatMut;
-use rayon::join;
+use rayon::{Yield, join};
 
 use crate::matmul::RowPanels;
+
+/// Rounds without work after which a waiting thread offers its processor to others.
+const PATIENCE: usize = 256;
+
+/// Runs `work` while the other threads of the current rayon pool stay awake.
+///
+/// Waking a thread takes some 50 µs, as long as a small product, and a forward pass has dozens of
+/// them. Until `work` is done the others look for its pieces without going to sleep. Outside a pool
+/// and in a pool of one thread this is `work()`.
+pub fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let Some(here) = rayon::current_thread_index().filter(|_| rayon::current_num_threads() > 1)
+    else {
+        return work();
+    };
+    let done = AtomicBool::new(false);
+    rayon::scope(|scope| {
+        // Set when this closure is left, however it is.
+        let _guard = SetOnDrop(&done);
+        let done = &done;
+        scope.spawn_broadcast(move |_, context| {
+            if context.index() != here {
+                wait(done);
+            }
+        });
+        work()
+    })
+}
+
+/// Does what other threads leave to be done until `done` is set.
+fn wait(done: &AtomicBool) {
+    let mut idle = 0;
+    while !done.load(Ordering::Acquire) {
+        if rayon::yield_now() == Some(Yield::Executed) {
+            idle = 0;
+            continue;
+        }
+        idle += 1;
+        if idle % PATIENCE == 0 {
+            std::thread::yield_now();
+        } else {
+            std::hint::spin_loop();
+        }
+    }
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
 
 /// Multiply-adds (or a like amount of work) below which a second thread costs more than it saves:
 /// waking one takes some 10 µs, in which a core does about this many.
@@ -89,6 +143,23 @@ fn middle(len: usize, step: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn work_runs_once_and_its_pieces_are_shared() {
+        for threads in [1, 2, 4] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let sum = pool.install(|| keep_awake(|| join(|| 1, || join(|| 2, || 3))));
+            assert_eq!(sum, (1, (2, 3)));
+        }
+        assert_eq!(keep_awake(|| 7), 7);
+    }
+
+    #[test]
+    #[should_panic(expected = "the work failed")]
+    fn a_panic_wakes_everyone() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        pool.install(|| keep_awake(|| panic!("the work failed")));
+    }
 
     #[test]
     fn blocks_cover_everything_once_and_fall_on_steps() {

@@ -50,7 +50,7 @@ impl Recognizer {
             batch.push(self.config(), (0..tokens).map(id))?;
         }
         let mut passes = Vec::new();
-        self.pool.install(|| {
+        self.parallel(|| {
             self.with_scratch(|scratch| {
                 for _ in 0..=runs {
                     let mut clock = Clock::default();

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use nervio_bert::{Batch, Config, Scratch, TokenClassifier};
-use nervio_kernels::WeightKind;
+use nervio_kernels::{WeightKind, keep_awake};
 use nervio_ner::{Decoder, LabelSet, Piece, word_labels};
 use nervio_tokenizer::{Encoding, Tokenizer};
 use nervio_weights::BertTensors;
@@ -87,7 +87,7 @@ impl Recognizer {
     /// error; the others are answered. Each answer has the same bits as if it were asked alone.
     #[must_use]
     pub fn recognize_batch(&self, documents: &[Document]) -> Vec<Result<Recognition, Error>> {
-        self.pool.install(|| {
+        self.parallel(|| {
             let planned = self.run(documents);
             let pairs = documents.par_iter().zip(planned);
             pairs.map(|(document, planned)| self.decode(document, &planned?)).collect()
@@ -98,7 +98,7 @@ impl Recognizer {
     /// `O`. This is how token classifiers are evaluated.
     #[must_use]
     pub fn label_words(&self, documents: &[Document]) -> Vec<Result<Vec<String>, Error>> {
-        self.pool.install(|| {
+        self.parallel(|| {
             let planned = self.run(documents);
             let pairs = documents.par_iter().zip(planned);
             pairs.map(|(document, planned)| self.tags(document, &planned?)).collect()
@@ -161,6 +161,11 @@ impl Recognizer {
             .collect();
         self.with_scratch(|scratch| self.score(&mut planned, scratch));
         planned
+    }
+
+    /// Runs `work` in the recogniser's pool, whose threads stay awake until it is done.
+    pub(crate) fn parallel<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.pool.install(|| keep_awake(work))
     }
 
     /// Lends the buffers of a forward pass that is not running.

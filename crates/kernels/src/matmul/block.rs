@@ -21,6 +21,9 @@ const DEPTH: usize = 768;
 /// panels in an L2 of 512 KB.
 const ROW_PANELS: usize = 22;
 
+/// Tiles of a column panel up to which the next panel is fetched right into the L1.
+const FEW_TILES: usize = 6;
+
 /// The operands of a product, shared by all of its blocks.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
@@ -133,12 +136,14 @@ impl Columns<'_, '_> {
         let first = self.block.row;
         let rounds = (steps.end - steps.start).div_ceil(STEP).max(1);
         let share = next.len().div_ceil(rounds * tiles.len().max(1)).next_multiple_of(LINE);
+        let soon = tiles.len() <= FEW_TILES;
         let mut next = next.chunks((rounds * share).max(LINE));
         for panel in tiles {
             let row = panels.start(panel) - first;
             let count = panels.start(panel + 1) - first - row;
             let left = steps.left(self.product.left, panel);
-            let ahead = Ahead { bytes: next.next().unwrap_or(&[]), share: share.max(LINE) };
+            let bytes = next.next().unwrap_or(&[]);
+            let ahead = Ahead { bytes, share: share.max(LINE), soon };
             let mut job = TileJob { steps, left, right, ahead, row, column };
             match count {
                 1 => self.tile::<S, 1, V>(s, &mut job),

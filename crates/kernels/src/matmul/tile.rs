@@ -33,6 +33,8 @@ pub(crate) struct Ahead<'a> {
     pub(crate) bytes: &'a [u8],
     /// How much of it in each round of [`STEP`] steps: whole cache lines.
     pub(crate) share: usize,
+    /// Whether it is needed within a few tiles: then it goes into the L1.
+    pub(crate) soon: bool,
 }
 
 /// Bytes of a cache line.
@@ -103,7 +105,11 @@ fn multiply<S: Simd, const R: usize, const V: usize>(
     let mut ahead_shares = ahead.bytes.chunks(ahead.share);
     for (left, right) in left.iter().zip(&mut rounds) {
         for line in ahead_shares.next().unwrap_or(&[]).chunks(LINE) {
-            s.prefetch_later(&line[0]);
+            if ahead.soon {
+                s.prefetch(&line[0]);
+            } else {
+                s.prefetch_later(&line[0]);
+            }
         }
         for step in 0..STEP {
             sums = advance::<S, R, V>(s, left, step, &right[step * width..][..width], sums);
