@@ -13,13 +13,9 @@ use crate::activation::Activation;
 use crate::aligned::Aligned;
 use crate::parallel::Block;
 
-/// Steps of k at a time: 48 KB of a 16-wide panel, which stream from the L2. A sum that is parked
-/// between blocks of k costs more than an L1 that holds a shorter panel gains.
-const DEPTH: usize = 768;
-
-/// Row panels at a time: 132 rows of `DEPTH` columns are 396 KB, which leaves room for two column
-/// panels in an L2 of 512 KB.
-const ROW_PANELS: usize = 22;
+/// Steps of k at a time: 16 KB of a 16-wide panel and 6 KB of a row panel stay in the L1, 384 rows
+/// in an L2 of 512 KB.
+const DEPTH: usize = 256;
 
 /// Tiles of a column panel up to which the next panel is fetched right into the L1.
 const FEW_TILES: usize = 6;
@@ -79,25 +75,21 @@ impl MultiplyBlock<'_, '_> {
         let widened = self.widened.first(DEPTH.min(depth) * width);
         let (first_panel, columns) = (self.block.column / width, self.block.out.columns());
         let mut target = Columns { product: self.product, block: self.block };
-        let first = target.product.rows.at(target.block.row);
-        let last = target.product.rows.at(target.block.row + target.block.out.rows());
+        let (row, rows) = (target.block.row, target.block.out.rows());
+        let tiles = target.product.rows.at(row)..target.product.rows.at(row + rows);
         let mut start = 0;
         loop {
             let end = (start + DEPTH).min(depth);
             let steps = Steps { start, end, depth };
-            for tiles in even_chunks(first..last, ROW_PANELS) {
-                for index in 0..columns.div_ceil(width) {
-                    let panel = first_panel + index;
-                    let right = steps.right(s, target.product.panels, panel, width, widened);
-                    let next = if (index + 1) * width < columns {
-                        steps.bytes(target.product.panels, panel + 1, width)
-                    } else if tiles.end < last {
-                        steps.bytes(target.product.panels, first_panel, width)
-                    } else {
-                        steps.next().bytes(target.product.panels, first_panel, width)
-                    };
-                    target.column::<S, V>(s, &steps, tiles.clone(), index * width, right, next);
-                }
+            for index in 0..columns.div_ceil(width) {
+                let panel = first_panel + index;
+                let right = steps.right(s, target.product.panels, panel, width, widened);
+                let next = if (index + 1) * width < columns {
+                    steps.bytes(target.product.panels, panel + 1, width)
+                } else {
+                    steps.next().bytes(target.product.panels, first_panel, width)
+                };
+                target.column::<S, V>(s, &steps, tiles.clone(), index * width, right, next);
             }
             start = end;
             if start >= depth {
@@ -107,13 +99,6 @@ impl MultiplyBlock<'_, '_> {
     }
 }
 
-/// Ranges of at most `most` that cover a range evenly.
-fn even_chunks(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
-    let count = range.len().div_ceil(most).max(1);
-    let border = move |index: usize| range.start + range.len() * index / count;
-    (0..count).map(move |index| border(index)..border(index + 1))
-}
-
 /// The block and what it is computed from.
 struct Columns<'a, 'b> {
     product: &'a Product<'a>,
@@ -121,7 +106,7 @@ struct Columns<'a, 'b> {
 }
 
 impl Columns<'_, '_> {
-    /// One column panel and some row panels, while the next panel is fetched.
+    /// One column panel: all rows of the block, while the next panel is fetched.
     #[inline(always)]
     fn column<S: Simd, const V: usize>(
         &mut self,
