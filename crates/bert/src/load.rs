@@ -1,7 +1,7 @@
 //! From the tensors of a checkpoint to packed weights, in the type asked for.
 
 use half::{bf16, f16};
-use nervio_kernels::{PackedMatrix, WeightKind};
+use nervio_kernels::{INT8_LIMIT, PackedMatrix, WeightKind};
 use nervio_simd::Isa;
 use nervio_weights::{BertTensors, Dtype, FloatTensor, Int8Tensor, Tensor};
 
@@ -75,7 +75,7 @@ impl<'a> Loader<'a> {
             WeightKind::BF16 => Table::BF16(read_all(&source, rows, hidden, bf16::from_f32)),
             WeightKind::Int8 => {
                 let mut values = vec![0; rows * hidden];
-                let scales = scales(&source, rows, hidden);
+                let scales = scales(&source, rows, hidden, i8::MAX);
                 let mut buffer = vec![0.0; hidden];
                 for (row, out) in values.chunks_exact_mut(hidden).enumerate() {
                     read_int8(&source, row, scales[row], &mut buffer, out);
@@ -155,8 +155,10 @@ impl<'a> Loader<'a> {
                 PackedMatrix::pack(isa, rows, inputs, fill, Vec::new())
             }
             WeightKind::Int8 => {
-                let scales: Vec<f32> =
-                    sources.iter().flat_map(|source| scales(source, outputs, inputs)).collect();
+                let scales: Vec<f32> = sources
+                    .iter()
+                    .flat_map(|source| scales(source, outputs, inputs, INT8_LIMIT))
+                    .collect();
                 let fill = |row: usize, out: &mut [i8]| {
                     let (source, source_row) = place(row);
                     read_int8(source, source_row, scales[row], &mut vec![0.0; inputs], out);
@@ -197,8 +199,8 @@ fn read_all<T: Clone + Default>(
     values
 }
 
-/// The scale of each row: the checkpoint's, or the largest magnitude over 127.
-fn scales(source: &Source<'_>, rows: usize, columns: usize) -> Vec<f32> {
+/// The scale of each row: the checkpoint's, or the largest magnitude over `limit`.
+fn scales(source: &Source<'_>, rows: usize, columns: usize, limit: i8) -> Vec<f32> {
     if let Source::Int8(tensor) = source {
         return tensor.scales().to_vec();
     }
@@ -206,7 +208,7 @@ fn scales(source: &Source<'_>, rows: usize, columns: usize) -> Vec<f32> {
     (0..rows)
         .map(|row| {
             read((source, row), &mut buffer);
-            buffer.iter().fold(0.0_f32, |largest, x| largest.max(x.abs())) / 127.0
+            buffer.iter().fold(0.0_f32, |largest, x| largest.max(x.abs())) / f32::from(limit)
         })
         .collect()
 }
@@ -220,7 +222,7 @@ fn read_int8(source: &Source<'_>, row: usize, scale: f32, buffer: &mut [f32], ou
     let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
     for (out, x) in out.iter_mut().zip(buffer) {
         #[allow(clippy::cast_possible_truncation, reason = "clamped to the range of i8")]
-        let nearest = (*x * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
+        let nearest = (*x * inverse).round_ties_even().clamp(-128.0, 127.0) as i8;
         *out = nearest;
     }
 }

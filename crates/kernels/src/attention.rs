@@ -10,7 +10,7 @@ use rayon::join;
 
 use crate::aligned::Aligned;
 use crate::matmul::{
-    Epilogue, Panels, Product, RowPanels, multiply_block, pack_columns, pack_keys, pack_left,
+    Epilogue, Left, Panels, Product, RowPanels, multiply_block, pack_columns, pack_keys, pack_left,
 };
 use crate::parallel::Block;
 use crate::softmax::{softmax_reference, softmax_row};
@@ -192,7 +192,7 @@ impl Job<'_> {
     ) {
         let columns = out.columns();
         let product = Product {
-            left,
+            left: Left::Float(left),
             rows,
             panels: Panels::F32(right),
             epilogue: &Epilogue::None,

@@ -46,7 +46,9 @@ mod workspace;
 pub use activation::{Activation, UnknownActivation};
 pub use attention::{AttentionShape, attention, attention_probabilities, attention_reference};
 pub use layer_norm::{layer_norm, layer_norm_reference};
-pub use matmul::{Element, Epilogue, PackedMatrix, WeightKind, matmul, matmul_reference};
+pub use matmul::{
+    Element, Epilogue, INT8_LIMIT, PackedMatrix, WeightKind, matmul, matmul_reference,
+};
 pub use parallel::keep_awake;
 pub use peak::peak_gflops;
 pub use softmax::{softmax, softmax_reference};

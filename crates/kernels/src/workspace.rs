@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::aligned::Aligned;
+use crate::matmul::RowScale;
 
 /// All scratch memory of the kernels: one per concurrent forward pass.
 ///
@@ -11,6 +12,9 @@ use crate::aligned::Aligned;
 pub struct Workspace {
     /// The left operand of the running matmul, in row panels.
     pub(crate) left: Aligned<f32>,
+    /// The same in bytes, with the scale of each row, if the weights are 8-bit integers.
+    pub(crate) left_bytes: Aligned<u8>,
+    pub(crate) left_scales: Vec<RowScale>,
     /// Buffers for the pieces of work that run at the same time.
     pub(crate) leaves: LeafPool,
 }
@@ -25,7 +29,8 @@ impl Workspace {
     /// Bytes held at the moment.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.left.bytes() + self.leaves.bytes()
+        let scales = self.left_scales.capacity() * size_of::<RowScale>();
+        self.left.bytes() + self.left_bytes.bytes() + scales + self.leaves.bytes()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use half::{bf16, f16};
 use nervio_kernels::{
-    Activation, Element, Epilogue, PackedMatrix, Workspace, matmul, matmul_reference,
+    Activation, Element, Epilogue, INT8_LIMIT, PackedMatrix, Workspace, matmul, matmul_reference,
 };
 use nervio_simd::Isa;
 
@@ -80,11 +80,81 @@ fn narrow_weights_are_widened_exactly() {
         let brain: Vec<bf16> = weights.iter().map(|x| bf16::from_f32(*x)).collect();
         let stored: Vec<f32> = brain.iter().map(|x| x.to_f32()).collect();
         run(&pack(isa, n, k, &brain, vec![]), &stored, "bf16");
-        let bytes: Vec<i8> = weights.iter().map(|x| (x * 127.0) as i8).collect();
-        let scales: Vec<f32> = (0..n).map(|i| 0.0005 * (i + 1) as f32).collect();
-        let stored: Vec<f32> =
-            bytes.iter().enumerate().map(|(i, x)| f32::from(*x) * scales[i / k]).collect();
-        run(&pack(isa, n, k, &bytes, scales), &stored, "int8");
+    }
+}
+
+/// Weights within the limit of the kernel, with a scale for each row, and what they stand for.
+fn bytes_and_scales(n: usize, k: usize) -> (Vec<i8>, Vec<f32>, Vec<f32>) {
+    let bytes: Vec<i8> =
+        matrix(2, n, k).iter().map(|x| (x * f32::from(INT8_LIMIT)).round() as i8).collect();
+    let scales: Vec<f32> = (0..n).map(|i| 0.0005 * (i + 1) as f32).collect();
+    let stored = bytes.iter().enumerate().map(|(i, x)| f32::from(*x) * scales[i / k]).collect();
+    (bytes, scales, stored)
+}
+
+#[test]
+fn eight_bit_products_are_exact_where_activations_are_whole_numbers() {
+    for isa in Isa::supported() {
+        let mut workspace = Workspace::new();
+        for (m, n, k) in
+            [(1, 1, 1), (1, 16, 4), (5, 17, 3), (7, 33, 255), (13, 8, 258), (9, 40, 3072)]
+        {
+            let (bytes, scales, stored) = bytes_and_scales(n, k);
+            // From -100 to 155 in steps of one: the scale of every long row is 1, its zero 100.
+            let left: Vec<f32> = (0..m * k).map(|i| (i * 37 % 256) as f32 - 100.0).collect();
+            let bias = matrix(3, 1, n);
+            let packed = pack(isa, n, k, &bytes, scales);
+            let epilogue = Epilogue::Bias(&bias);
+            let (mut fast, mut slow) = (vec![0.0; m * n], vec![0.0; m * n]);
+            matmul(isa, &mut workspace, &left, &packed, &epilogue, &mut fast);
+            matmul_reference(&left, &stored, k, &epilogue, &mut slow);
+            for (i, (a, b)) in fast.iter().zip(&slow).enumerate() {
+                let bound = if k < 256 { 0.02 * b.abs() + 2.0 } else { 2e-6 * b.abs() + 1e-3 };
+                assert!((a - b).abs() <= bound, "{isa} {m}x{n}x{k}: element {i} is {a}, not {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn eight_bit_products_err_by_half_a_step_of_each_activation_at_most() {
+    let (m, n, k) = (20, 50, 300);
+    let (bytes, scales, stored) = bytes_and_scales(n, k);
+    let left = matrix(1, m, k);
+    for isa in Isa::supported() {
+        let packed = pack(isa, n, k, &bytes, scales.clone());
+        let (mut fast, mut slow) = (vec![0.0; m * n], vec![0.0; m * n]);
+        matmul(isa, &mut Workspace::new(), &left, &packed, &Epilogue::None, &mut fast);
+        matmul_reference(&left, &stored, k, &Epilogue::None, &mut slow);
+        for (i, (a, b)) in fast.iter().zip(&slow).enumerate() {
+            let total: f32 = stored[i % n * k..][..k].iter().map(|w| w.abs()).sum();
+            // A row spans at most 2; the zero point is rounded too, which costs half a step more.
+            assert!((a - b).abs() <= total * 2.0 / 255.0, "{isa}: element {i} is {a}, not {b}");
+        }
+    }
+}
+
+#[test]
+fn wide_weights_are_rounded_to_what_the_kernel_takes() {
+    let isa = Isa::best();
+    let left: Vec<f32> = (0..256).map(|i| i as f32).collect();
+    let weights = vec![127_i8; 256];
+    let packed = pack(isa, 1, 256, &weights, vec![0.01]);
+    let mut out = [0.0];
+    matmul(isa, &mut Workspace::new(), &left, &packed, &Epilogue::None, &mut out);
+    assert!((out[0] - 32_640.0 * 1.27).abs() < 0.1, "{}", out[0]);
+}
+
+#[test]
+fn eight_bit_products_do_not_hide_what_is_not_a_number() {
+    for isa in Isa::supported() {
+        let (bytes, scales, _) = bytes_and_scales(16, 40);
+        let packed = pack(isa, 16, 40, &bytes, scales);
+        let mut left = matrix(1, 2, 40);
+        left[47] = f32::NAN;
+        let mut out = vec![0.0; 32];
+        matmul(isa, &mut Workspace::new(), &left, &packed, &Epilogue::None, &mut out);
+        assert!(out[..16].iter().all(|x| x.is_finite()) && out[16..].iter().all(|x| x.is_nan()));
     }
 }
 
@@ -93,22 +163,34 @@ fn a_row_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
     let (m, n, k) = (400, 136, 768);
     let (left, weights, bias) = (matrix(1, m, k), matrix(2, n, k), matrix(3, 1, n));
     for isa in Isa::supported() {
-        let packed = pack(isa, n, k, &weights, vec![]);
-        let epilogue = Epilogue::BiasActivation(&bias, Activation::Gelu);
-        let run = |threads: usize, left: &[f32]| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let mut out = vec![0.0; left.len() / k * n];
-            pool.install(|| matmul(isa, &mut Workspace::new(), left, &packed, &epilogue, &mut out));
-            out
-        };
-        let whole = run(1, &left);
-        for threads in [2, 3, 4] {
-            assert_eq!(run(threads, &left), whole, "{isa}, {threads} threads");
+        let (bytes, scales, _) = bytes_and_scales(n, k);
+        for packed in [pack(isa, n, k, &weights, vec![]), pack(isa, n, k, &bytes, scales)] {
+            let epilogue = Epilogue::BiasActivation(&bias, Activation::Gelu);
+            let run = |threads: usize, left: &[f32]| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut out = vec![0.0; left.len() / k * n];
+                pool.install(|| {
+                    matmul(isa, &mut Workspace::new(), left, &packed, &epilogue, &mut out)
+                });
+                out
+            };
+            let whole = run(1, &left);
+            for threads in [2, 3, 4] {
+                assert_eq!(run(threads, &left), whole, "{isa}, {threads} threads");
+            }
+            for row in [0, 5, 17, 383, 384, 399] {
+                assert_eq!(
+                    run(2, &left[row * k..][..k]),
+                    whole[row * n..][..n],
+                    "{isa}, row {row}"
+                );
+            }
+            assert_eq!(
+                run(2, &left[37 * k..90 * k]),
+                whole[37 * n..90 * n],
+                "{isa}, rows 37 to 90"
+            );
         }
-        for row in [0, 5, 17, 383, 384, 399] {
-            assert_eq!(run(2, &left[row * k..][..k]), whole[row * n..][..n], "{isa}, row {row}");
-        }
-        assert_eq!(run(2, &left[37 * k..90 * k]), whole[37 * n..90 * n], "{isa}, rows 37 to 90");
     }
 }
 

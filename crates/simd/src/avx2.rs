@@ -2,15 +2,17 @@
 #![allow(unsafe_code, reason = "intrinsics are unsafe to call; the token proves their support")]
 
 use core::arch::x86_64::{
-    __m128i, __m256, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT, _MM_HINT_T0,
-    _MM_HINT_T1, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadl_epi64, _mm_loadu_si128,
-    _mm_max_ps, _mm_max_ss, _mm_movehdup_ps, _mm_movehl_ps, _mm_prefetch, _mm256_add_epi32,
-    _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castps256_ps128,
-    _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps,
-    _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_div_ps,
-    _mm256_extractf128_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_min_ps,
-    _mm256_mul_ps, _mm256_or_ps, _mm256_round_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_ps,
+    __m128i, __m256, __m256i, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
+    _MM_HINT_T0, _MM_HINT_T1, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadu_si128, _mm_max_ps,
+    _mm_max_ss, _mm_min_ps, _mm_min_ss, _mm_movehdup_ps, _mm_movehl_ps, _mm_packs_epi32,
+    _mm_packus_epi16, _mm_prefetch, _mm_storel_epi64, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_and_ps, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castps256_ps128, _mm256_castsi256_ps,
+    _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32,
+    _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps,
+    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
+    _mm256_mullo_epi32, _mm256_or_ps, _mm256_round_ps, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_epi32, _mm256_sub_ps,
 };
 
 use half::{bf16, f16};
@@ -55,6 +57,7 @@ macro_rules! avx2 {
 
 impl Simd for Avx2 {
     type Vector = __m256;
+    type Int = __m256i;
     const LANES: usize = 8;
     // Six rows of two vectors: 12 sums, 2 weights and 1 broadcast take 15 of 16 registers.
     const TILE_VECTORS: usize = 2;
@@ -96,12 +99,56 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn load_i8(self, from: &[i8]) -> __m256 {
+    fn splat_i32(self, value: i32) -> __m256i {
+        avx2!(_mm256_set1_epi32(value))
+    }
+
+    #[inline(always)]
+    fn load_i32(self, from: &[i32]) -> __m256i {
         let from = &from[..8];
-        // SAFETY: `from` has 8 bytes, which is what the 64-bit load reads.
+        // SAFETY: `from` has 8 elements of 4 bytes; the load needs no alignment.
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast::<__m256i>()) }
+    }
+
+    #[inline(always)]
+    fn load_quads(self, from: &[i8]) -> __m256i {
+        let from = &from[..32];
+        // SAFETY: `from` has 32 bytes; the load needs no alignment.
+        unsafe { _mm256_loadu_si256(from.as_ptr().cast::<__m256i>()) }
+    }
+
+    #[inline(always)]
+    fn splat_quad(self, quad: [u8; 4]) -> __m256i {
+        avx2!(_mm256_set1_epi32(i32::from_le_bytes(quad)))
+    }
+
+    #[inline(always)]
+    fn dot_quads(self, unsigned: __m256i, signed: __m256i, sums: __m256i) -> __m256i {
+        avx2!({
+            let pairs = _mm256_maddubs_epi16(unsigned, signed);
+            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        })
+    }
+
+    #[inline(always)]
+    fn sub_product_i32(self, a: __m256i, b: __m256i, c: __m256i) -> __m256i {
+        avx2!(_mm256_sub_epi32(a, _mm256_mullo_epi32(b, c)))
+    }
+
+    #[inline(always)]
+    fn int_to_f32(self, a: __m256i) -> __m256 {
+        avx2!(_mm256_cvtepi32_ps(a))
+    }
+
+    #[inline(always)]
+    fn store_u8(self, vector: __m256, to: &mut [u8]) {
+        let to = &mut to[..8];
+        // SAFETY: `to` has room for the 8 bytes that the 64-bit store writes.
         unsafe {
-            let bytes = _mm_loadl_epi64(from.as_ptr().cast::<__m128i>());
-            _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes))
+            let whole = _mm256_cvtps_epi32(vector);
+            let low = _mm256_castsi256_si128(whole);
+            let words = _mm_packs_epi32(low, _mm256_extracti128_si256::<1>(whole));
+            _mm_storel_epi64(to.as_mut_ptr().cast::<__m128i>(), _mm_packus_epi16(words, words));
         }
     }
 
@@ -181,6 +228,15 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn select_lt(self, a: __m256, b: __m256, then: __m256, otherwise: __m256) -> __m256 {
         avx2!(_mm256_blendv_ps(otherwise, then, _mm256_cmp_ps::<_CMP_LT_OQ>(a, b)))
+    }
+
+    #[inline(always)]
+    fn reduce_min(self, a: __m256) -> f32 {
+        avx2!({
+            let four = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+            let two = _mm_min_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)))
+        })
     }
 
     #[inline(always)]

@@ -25,6 +25,7 @@ fn gather<T: Copy>(from: &[T], widen: fn(T) -> f32) -> f32x8 {
 
 impl Simd for Portable {
     type Vector = f32x8;
+    type Int = i32x8;
     const LANES: usize = 8;
     // Four rows of one f32x8 take 8 of the 16 registers of SSE2; two would spill.
     const TILE_VECTORS: usize = 1;
@@ -55,8 +56,54 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn load_i8(self, from: &[i8]) -> f32x8 {
-        gather(from, f32::from)
+    fn splat_i32(self, value: i32) -> i32x8 {
+        i32x8::splat(value)
+    }
+
+    #[inline(always)]
+    fn load_i32(self, from: &[i32]) -> i32x8 {
+        i32x8::new(std::array::from_fn(|lane| from[..8][lane]))
+    }
+
+    #[inline(always)]
+    fn load_quads(self, from: &[i8]) -> i32x8 {
+        let from = &from[..32];
+        let quad = |lane: usize| std::array::from_fn(|i| from[4 * lane + i].cast_unsigned());
+        i32x8::new(std::array::from_fn(|lane| i32::from_le_bytes(quad(lane))))
+    }
+
+    #[inline(always)]
+    fn splat_quad(self, quad: [u8; 4]) -> i32x8 {
+        i32x8::splat(i32::from_le_bytes(quad))
+    }
+
+    #[inline(always)]
+    fn dot_quads(self, unsigned: i32x8, signed: i32x8, sums: i32x8) -> i32x8 {
+        let byte = |shift: i32| {
+            let unsigned = (unsigned >> shift) & i32x8::splat(0xff);
+            // Shifted up and back down, so that the sign fills the lane.
+            unsigned * ((signed << (24 - shift)) >> 24_i32)
+        };
+        sums + byte(0) + byte(8) + byte(16) + byte(24)
+    }
+
+    #[inline(always)]
+    fn sub_product_i32(self, a: i32x8, b: i32x8, c: i32x8) -> i32x8 {
+        a - b * c
+    }
+
+    #[inline(always)]
+    fn int_to_f32(self, a: i32x8) -> f32x8 {
+        a.round_float()
+    }
+
+    #[inline(always)]
+    fn store_u8(self, vector: f32x8, to: &mut [u8]) {
+        for (to, x) in to[..8].iter_mut().zip(vector.to_array()) {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cut to u8")]
+            let byte = x.round_ties_even().clamp(0.0, 255.0) as u8;
+            *to = byte;
+        }
     }
 
     #[inline(always)]
@@ -125,6 +172,11 @@ impl Simd for Portable {
     fn reduce_add(self, a: f32x8) -> f32 {
         let [a, b, c, d, e, f, g, h] = a.to_array();
         ((a + e) + (c + g)) + ((b + f) + (d + h))
+    }
+
+    #[inline(always)]
+    fn reduce_min(self, a: f32x8) -> f32 {
+        a.to_array().into_iter().fold(f32::INFINITY, f32::min)
     }
 
     #[inline(always)]

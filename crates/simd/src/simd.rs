@@ -21,6 +21,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// A vector of [`LANES`](Simd::LANES) `f32`.
     type Vector: Copy + Send + Sync;
 
+    /// A vector of [`LANES`](Simd::LANES) `i32`, or of as many groups of four bytes.
+    type Int: Copy + Send + Sync;
+
     /// Number of `f32` in a vector.
     const LANES: usize;
 
@@ -43,8 +46,33 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The first [`LANES`](Simd::LANES) bfloat16 elements of `from`, widened exactly.
     fn load_bf16(self, from: &[bf16]) -> Self::Vector;
 
-    /// The first [`LANES`](Simd::LANES) 8-bit integers of `from`, widened exactly.
-    fn load_i8(self, from: &[i8]) -> Self::Vector;
+    /// `value` in every lane.
+    fn splat_i32(self, value: i32) -> Self::Int;
+
+    /// The first [`LANES`](Simd::LANES) integers of `from`.
+    fn load_i32(self, from: &[i32]) -> Self::Int;
+
+    /// The first [`LANES`](Simd::LANES) groups of four signed bytes of `from`.
+    fn load_quads(self, from: &[i8]) -> Self::Int;
+
+    /// Four unsigned bytes in every lane.
+    fn splat_quad(self, quad: [u8; 4]) -> Self::Int;
+
+    /// `sums + Σ unsigned[i] * signed[i]` over the four bytes of each lane.
+    ///
+    /// Exact if signed bytes lie in `[-64, 64]`: the products are added in pairs in 16 bits on some
+    /// instruction sets, and `2 * 255 * 64` is the most that they hold.
+    fn dot_quads(self, unsigned: Self::Int, signed: Self::Int, sums: Self::Int) -> Self::Int;
+
+    /// `a - b * c` in 32 bits, lane by lane.
+    fn sub_product_i32(self, a: Self::Int, b: Self::Int, c: Self::Int) -> Self::Int;
+
+    /// The nearest `f32` of each integer.
+    fn int_to_f32(self, a: Self::Int) -> Self::Vector;
+
+    /// Writes each lane, rounded to the nearest integer (ties to even) and cut to `0..=255`, to
+    /// the first [`LANES`](Simd::LANES) bytes of `to`. Lanes must lie within `±2^31`.
+    fn store_u8(self, vector: Self::Vector, to: &mut [u8]);
 
     /// Asks for the cache line that holds `first`, to be used at once; nothing is read.
     #[inline(always)]
@@ -99,6 +127,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
         then: Self::Vector,
         otherwise: Self::Vector,
     ) -> Self::Vector;
+
+    /// The smallest lane; unspecified when a lane is NaN.
+    fn reduce_min(self, a: Self::Vector) -> f32;
 
     /// The sum of all lanes, in an order that depends on the instruction set alone.
     fn reduce_add(self, a: Self::Vector) -> f32;

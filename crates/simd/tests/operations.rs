@@ -49,6 +49,7 @@ impl Kernel for Check {
         check_nan(s);
         check_widening(s);
         check_reductions(s);
+        check_integers(s);
     }
 }
 
@@ -76,9 +77,32 @@ fn check_widening<S: Simd>(s: S) {
     let brain: Vec<bf16> = VALUES.map(bf16::from_f32).to_vec();
     s.store(s.load_bf16(&brain), &mut out);
     assert!(out.iter().zip(&brain).all(|(x, h)| x.to_bits() == h.to_f32().to_bits()));
-    let bytes: Vec<i8> = (-128..=127).step_by(15).take(16).map(|i| i as i8).collect();
-    s.store(s.load_i8(&bytes), &mut out);
-    assert!(out.iter().zip(&bytes).all(|(x, b)| *x == f32::from(*b)));
+}
+
+#[inline(always)]
+fn check_integers<S: Simd>(s: S) {
+    // Bytes at both ends of what is allowed, in every pairing.
+    let signed: Vec<i8> = [-64, 64, 63, -1, 0, 7].into_iter().cycle().take(4 * S::LANES).collect();
+    let mut out = vec![0.0; S::LANES];
+    for quad in [[255, 255, 255, 255], [0, 255, 1, 128], [3, 0, 254, 9]] {
+        let sums = s.dot_quads(s.splat_quad(quad), s.load_quads(&signed), s.splat_i32(-70_000));
+        s.store(s.int_to_f32(sums), &mut out);
+        for (out, signed) in out.iter().zip(signed.chunks(4)) {
+            let dot: i32 =
+                quad.iter().zip(signed).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+            assert_eq!(*out, (dot - 70_000) as f32);
+        }
+    }
+    let count: Vec<i32> = (0..S::LANES as i32).map(|i| i * 1000 - 3).collect();
+    let product = s.sub_product_i32(s.splat_i32(5), s.splat_i32(-200), s.load_i32(&count));
+    s.store(s.int_to_f32(product), &mut out);
+    assert!(out.iter().zip(&count).all(|(out, x)| *out == (5 + 200 * x) as f32));
+    let cases = [(0.5, 0), (1.5, 2), (-0.6, 0), (-9e8, 0), (254.5, 254), (255.5, 255), (1e9, 255)];
+    let mut bytes = vec![9; S::LANES];
+    for (x, byte) in cases {
+        s.store_u8(s.splat(x), &mut bytes);
+        assert!(bytes.iter().all(|b| *b == byte), "{x} became {bytes:?}");
+    }
 }
 
 #[inline(always)]
@@ -86,6 +110,7 @@ fn check_reductions<S: Simd>(s: S) {
     let count: Vec<f32> = (0..S::LANES).map(|i| i as f32 - 3.0).collect();
     assert_eq!(s.reduce_add(s.load(&count)), count.iter().sum::<f32>());
     assert_eq!(s.reduce_max(s.load(&count)), S::LANES as f32 - 4.0);
+    assert_eq!(s.reduce_min(s.load(&count)), -3.0);
     let mut out = vec![0.0; S::LANES];
     for exponent in -126..=127 {
         s.store(s.pow2(s.splat(exponent as f32)), &mut out);

@@ -6,9 +6,10 @@ use bytemuck::cast_slice;
 use nervio_simd::{Isa, Kernel, MatMut, Simd};
 
 use super::epilogue::Epilogue;
+use super::int8::{Int8Left, Int8Panel, multiply_int8};
 use super::pack::Panels;
 use super::row_panels::RowPanels;
-use super::tile::{Ahead, LINE, MAX_WIDTH, Place, ROWS, STEP, tile};
+use super::tile::{Ahead, LINE, MAX_WIDTH, Place, ROWS, STEP, announce, finish, multiply};
 use crate::activation::Activation;
 use crate::aligned::Aligned;
 use crate::parallel::Block;
@@ -20,12 +21,21 @@ const DEPTH: usize = 256;
 /// Tiles of a column panel up to which the next panel is fetched right into the L1.
 const FEW_TILES: usize = 6;
 
+/// The packed left operand.
+#[derive(Clone, Copy)]
+pub(crate) enum Left<'a> {
+    /// Row panels, `[panels][k / STEP][ROWS][STEP]`.
+    Float(&'a [f32]),
+    /// The same in bytes.
+    Int8(Int8Left<'a>),
+}
+
 /// The operands of a product, shared by all of its blocks.
 #[derive(Clone, Copy)]
 pub(crate) struct Product<'a> {
-    /// Row panels of the left operand, `[rows / ROWS][k / STEP][ROWS][STEP]`.
-    pub(crate) left: &'a [f32],
-    /// Column panels of the right operand, `[n / width][k][width]`.
+    /// The left operand; bytes if the right one is.
+    pub(crate) left: Left<'a>,
+    /// Column panels of the right operand.
     pub(crate) panels: Panels<'a>,
     /// What is done to the sums; its residual starts at row 0 of the whole result.
     pub(crate) epilogue: &'a Epilogue<'a>,
@@ -72,6 +82,8 @@ impl MultiplyBlock<'_, '_> {
     fn loops<S: Simd, const V: usize>(self, s: S) {
         let width = V * S::LANES;
         let depth = self.product.depth;
+        // 8-bit panels are short enough to be taken whole, which leaves no sums to be parked.
+        let most = if matches!(self.product.left, Left::Int8(_)) { depth } else { DEPTH };
         let widened = self.widened.first(DEPTH.min(depth) * width);
         let (first_panel, columns) = (self.block.column / width, self.block.out.columns());
         let mut target = Columns { product: self.product, block: self.block };
@@ -79,7 +91,7 @@ impl MultiplyBlock<'_, '_> {
         let tiles = target.product.rows.at(row)..target.product.rows.at(row + rows);
         let mut start = 0;
         loop {
-            let end = (start + DEPTH).min(depth);
+            let end = (start + most).min(depth);
             let steps = Steps { start, end, depth };
             for index in 0..columns.div_ceil(width) {
                 let panel = first_panel + index;
@@ -114,7 +126,7 @@ impl Columns<'_, '_> {
         steps: &Steps,
         tiles: Range<usize>,
         column: usize,
-        right: &[f32],
+        right: Right<'_>,
         next: &[u8],
     ) {
         let panels = self.product.rows;
@@ -126,10 +138,9 @@ impl Columns<'_, '_> {
         for panel in tiles {
             let row = panels.start(panel) - first;
             let count = panels.start(panel + 1) - first - row;
-            let left = steps.left(self.product.left, panel);
             let bytes = next.next().unwrap_or(&[]);
             let ahead = Ahead { bytes, share: share.max(LINE), soon };
-            let mut job = TileJob { steps, left, right, ahead, row, column };
+            let mut job = TileJob { steps, panel, right, ahead, row, column };
             match count {
                 1 => self.tile::<S, 1, V>(s, &mut job),
                 2 => self.tile::<S, 2, V>(s, &mut job),
@@ -160,8 +171,7 @@ impl Columns<'_, '_> {
         let out = &mut self.block.out;
         if columns == width {
             let at = (job.row, job.column);
-            let place = Place { out, at, parked, bias, residual };
-            return tile::<S, R, V>(s, job.left, job.right, job.ahead, place);
+            return product.tile::<S, R, V>(s, job, Place { out, at, parked, bias, residual });
         }
         let mut out = out.block(job.row..job.row + R, job.column..job.column + columns);
         let mut edge = Edge::new(width);
@@ -175,18 +185,51 @@ impl Columns<'_, '_> {
             bias: bias.map(|_| bias_copy),
             residual: residual.map(|_| (residual_copy, width)),
         };
-        tile::<S, R, V>(s, job.left, job.right, job.ahead, place);
+        product.tile::<S, R, V>(s, job, place);
         for r in 0..R {
             out.row(r).copy_from_slice(&aside.row(r)[..columns]);
         }
     }
 }
 
+impl Product<'_> {
+    /// Computes a whole tile.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const V: usize>(
+        &self,
+        s: S,
+        job: &TileJob<'_>,
+        mut place: Place<'_, '_>,
+    ) {
+        announce::<S, R>(s, &mut place);
+        let sums = match (self.left, job.right) {
+            (Left::Float(left), Right::Float(right)) => {
+                multiply::<S, R, V>(s, job.steps.left(left, job.panel), right, job.ahead)
+            }
+            (Left::Int8(left), Right::Int8(right)) => {
+                let values = job.steps.left(left.values, job.panel);
+                let rows = &left.scales[job.panel * ROWS..][..ROWS];
+                multiply_int8::<S, R, V>(s, values, rows, right, job.ahead)
+            }
+            _ => unreachable!("both operands are packed for the same kind of product"),
+        };
+        finish::<S, R, V>(s, sums, place);
+    }
+}
+
+/// Some steps of one column panel, ready to be multiplied.
+#[derive(Clone, Copy)]
+enum Right<'a> {
+    /// `[steps][width]`
+    Float(&'a [f32]),
+    Int8(Int8Panel<'a>),
+}
+
 /// What one tile reads, and where in the block it lies.
 struct TileJob<'a> {
     steps: &'a Steps,
-    left: &'a [f32],
-    right: &'a [f32],
+    panel: usize,
+    right: Right<'a>,
     ahead: Ahead<'a>,
     row: usize,
     column: usize,
@@ -271,7 +314,7 @@ impl Steps {
 
     /// These steps of row panel `panel` of the left operand.
     #[inline(always)]
-    fn left<'a>(&self, left: &'a [f32], panel: usize) -> &'a [f32] {
+    fn left<'a, T>(&self, left: &'a [T], panel: usize) -> &'a [T] {
         let depth = self.depth.next_multiple_of(STEP);
         let end = self.end.next_multiple_of(STEP);
         &left[(panel * depth + self.start) * ROWS..(panel * depth + end) * ROWS]
@@ -280,17 +323,29 @@ impl Steps {
     /// The memory of these steps of column panel `panel`.
     #[inline(always)]
     fn bytes<'a>(&self, panels: Panels<'a>, panel: usize, width: usize) -> &'a [u8] {
-        let first = (panel * self.depth + self.start) * width;
-        let last = (panel * self.depth + self.end) * width;
+        let range = self.range(panel, width, self.depth);
         match panels {
-            Panels::F32(values) => cast_slice(&values[first..last]),
-            Panels::F16(values) => cast_slice(&values[first..last]),
-            Panels::BF16(values) => cast_slice(&values[first..last]),
-            Panels::Int8(values, _) => cast_slice(&values[first..last]),
+            Panels::F32(values) => cast_slice(&values[range]),
+            Panels::F16(values) => cast_slice(&values[range]),
+            Panels::BF16(values) => cast_slice(&values[range]),
+            Panels::Int8(panels) => cast_slice(&panels.values[self.quads(panel, width)]),
         }
     }
 
-    /// These steps of column panel `panel`, in f32: as they lie, or widened into `buffer`.
+    /// Where these steps of column panel `panel` lie, if panels are `depth` long.
+    #[inline(always)]
+    fn range(&self, panel: usize, width: usize, depth: usize) -> Range<usize> {
+        (panel * depth + self.start) * width..(panel * depth + self.end) * width
+    }
+
+    /// Where these steps of a panel of 8-bit integers lie.
+    #[inline(always)]
+    fn quads(&self, panel: usize, width: usize) -> Range<usize> {
+        let whole = Self { end: self.end.next_multiple_of(STEP), ..*self };
+        whole.range(panel, width, self.depth.next_multiple_of(STEP))
+    }
+
+    /// These steps of column panel `panel`: as they lie, or widened into `buffer`.
     #[inline(always)]
     fn right<'a, S: Simd>(
         &self,
@@ -299,31 +354,34 @@ impl Steps {
         panel: usize,
         width: usize,
         buffer: &'a mut [f32],
-    ) -> &'a [f32] {
-        let first = (panel * self.depth + self.start) * width;
-        let last = (panel * self.depth + self.end) * width;
-        let out = &mut buffer[..last - first];
+    ) -> Right<'a> {
+        let range = self.range(panel, width, self.depth);
+        let out = match panels {
+            Panels::F32(values) => return Right::Float(&values[range]),
+            Panels::F16(_) | Panels::BF16(_) => &mut buffer[..range.len()],
+            Panels::Int8(panels) => {
+                let columns = panel * width..(panel + 1) * width;
+                return Right::Int8(Int8Panel {
+                    values: &panels.values[self.quads(panel, width)],
+                    scales: &panels.scales[columns.clone()],
+                    sums: &panels.sums[columns],
+                });
+            }
+        };
         let vectors = out.chunks_exact_mut(S::LANES);
         match panels {
-            Panels::F32(values) => return &values[first..last],
             Panels::F16(values) => {
-                for (out, x) in vectors.zip(values[first..last].chunks_exact(S::LANES)) {
+                for (out, x) in vectors.zip(values[range].chunks_exact(S::LANES)) {
                     s.store(s.load_f16(x), out);
                 }
             }
             Panels::BF16(values) => {
-                for (out, x) in vectors.zip(values[first..last].chunks_exact(S::LANES)) {
+                for (out, x) in vectors.zip(values[range].chunks_exact(S::LANES)) {
                     s.store(s.load_bf16(x), out);
                 }
             }
-            Panels::Int8(values, scales) => {
-                let scales = scales[panel * width..][..width].chunks_exact(S::LANES).cycle();
-                let values = values[first..last].chunks_exact(S::LANES);
-                for ((out, x), scale) in vectors.zip(values).zip(scales) {
-                    s.store(s.mul(s.load_i8(x), s.load(scale)), out);
-                }
-            }
+            Panels::F32(_) | Panels::Int8(_) => {}
         }
-        out
+        Right::Float(out)
     }
 }

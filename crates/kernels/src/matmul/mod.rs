@@ -14,8 +14,9 @@
 //!           after the last k: the epilogue on the tile, while it is in registers
 //! ```
 //!
-//! Weights in half precision or 8 bits are widened, a `DEPTH x width` block at a time, into an f32
-//! buffer that stays in L1; sums are always f32.
+//! Weights in half precision are widened, a `DEPTH x width` block at a time, into an f32 buffer that
+//! stays in L1; sums are f32. With 8-bit weights A is packed into bytes, with a scale for each row,
+//! and sums are 32-bit integers: see [`int8`].
 //!
 //! # Determinism
 //!
@@ -25,21 +26,26 @@
 
 mod block;
 mod epilogue;
+mod int8;
 mod pack;
 mod reference;
 mod row_panels;
 mod tile;
 
 pub use epilogue::Epilogue;
+pub use int8::INT8_LIMIT;
 pub use pack::{Element, PackedMatrix, WeightKind};
 pub use reference::matmul_reference;
 
-pub(crate) use block::{Product, multiply_block};
+pub(crate) use block::{Left, Product, multiply_block};
+pub(crate) use int8::RowScale;
 pub(crate) use pack::{Panels, pack_columns, pack_keys, pack_left};
 pub(crate) use row_panels::RowPanels;
 
 use nervio_simd::{Isa, MatMut};
 
+use self::int8::{Int8Left, quantize_left};
+use crate::aligned::Aligned;
 use crate::parallel::{Cut, RowBorders, for_each_block};
 use crate::workspace::Workspace;
 
@@ -67,15 +73,15 @@ pub fn matmul(
     assert_eq!(left.len() * n, out.len() * k, "matmul: rows of the left operand and of the result");
     epilogue.check(n, out.len());
     let mut out = MatMut::new(out, n);
+    let Workspace { left: floats, left_bytes: bytes, left_scales: scales, leaves } = workspace;
+    let mut operand = LeftBuffers { floats, bytes, scales };
     let blocks = out.rows().div_ceil(SUPER_ROWS);
     let mut start = 0;
     for block in 0..blocks {
         let end = out.rows() * (block + 1) / blocks;
         let rows = RowPanels::new(end - start);
-        let packed = workspace.left.first(rows.packed_len(k));
-        pack_left(packed, &left[start * k..end * k], rows, k, k);
         let product = Product {
-            left: packed,
+            left: operand.pack(isa, &left[start * k..end * k], rows, weights),
             rows,
             panels: weights.panels(),
             epilogue,
@@ -90,10 +96,38 @@ pub fn matmul(
             cost: k,
         };
         for_each_block(out.block(start..end, 0..n), &cut, &|block| {
-            workspace
-                .leaves
-                .with(|buffers| multiply_block(isa, &product, block, &mut buffers.widened));
+            leaves.with(|buffers| multiply_block(isa, &product, block, &mut buffers.widened));
         });
         start = end;
+    }
+}
+
+/// Where the left operand is packed, in floats or in bytes.
+struct LeftBuffers<'a> {
+    floats: &'a mut Aligned<f32>,
+    bytes: &'a mut Aligned<u8>,
+    scales: &'a mut Vec<RowScale>,
+}
+
+impl LeftBuffers<'_> {
+    /// Packs some rows of the left operand as the weights need them.
+    fn pack(
+        &mut self,
+        isa: Isa,
+        left: &[f32],
+        rows: RowPanels,
+        weights: &PackedMatrix,
+    ) -> Left<'_> {
+        let k = weights.depth();
+        let len = rows.packed_len(k);
+        if weights.kind() != WeightKind::Int8 {
+            let packed = self.floats.first(len);
+            pack_left(packed, left, rows, k, k);
+            return Left::Float(packed);
+        }
+        let values = self.bytes.first(len);
+        self.scales.resize(rows.padded(), RowScale::default());
+        quantize_left(isa, values, self.scales, left, rows, k);
+        Left::Int8(Int8Left { values, scales: self.scales })
     }
 }

@@ -5,6 +5,7 @@ use half::{bf16, f16};
 use nervio_simd::{Isa, Level};
 use rayon::prelude::*;
 
+use super::int8::{INT8_LIMIT, Int8Panels};
 use super::row_panels::RowPanels;
 use super::tile::{ROWS, STEP};
 use crate::aligned::Aligned;
@@ -33,52 +34,82 @@ impl Element for i8 {}
 mod sealed {
     use half::{bf16, f16};
 
-    use super::Values;
+    use super::{INT8_LIMIT, STEP, Values};
     use crate::aligned::Aligned;
 
-    /// Puts a buffer into the variant of its type.
+    /// How a type is packed.
     pub trait Wrap: Sized {
-        fn wrap(values: Aligned<Self>, scales: Vec<f32>) -> Values;
+        /// Consecutive elements of a row that lie side by side in a panel.
+        const GROUP: usize;
+
+        /// Brings a row into the range that the kernel takes, and gives its sum.
+        fn prepare(_row: &mut [Self], _scale: &mut f32) -> i32 {
+            0
+        }
+
+        /// Puts a buffer into the variant of its type.
+        fn wrap(values: Aligned<Self>, scales: Vec<f32>, sums: Vec<i32>) -> Values;
     }
 
     impl Wrap for f32 {
-        fn wrap(values: Aligned<Self>, _: Vec<f32>) -> Values {
+        const GROUP: usize = 1;
+        fn wrap(values: Aligned<Self>, _: Vec<f32>, _: Vec<i32>) -> Values {
             Values::F32(values)
         }
     }
 
     impl Wrap for f16 {
-        fn wrap(values: Aligned<Self>, _: Vec<f32>) -> Values {
+        const GROUP: usize = 1;
+        fn wrap(values: Aligned<Self>, _: Vec<f32>, _: Vec<i32>) -> Values {
             Values::F16(values)
         }
     }
 
     impl Wrap for bf16 {
-        fn wrap(values: Aligned<Self>, _: Vec<f32>) -> Values {
+        const GROUP: usize = 1;
+        fn wrap(values: Aligned<Self>, _: Vec<f32>, _: Vec<i32>) -> Values {
             Values::BF16(values)
         }
     }
 
     impl Wrap for i8 {
-        fn wrap(values: Aligned<Self>, scales: Vec<f32>) -> Values {
-            Values::Int8(values, scales)
+        const GROUP: usize = STEP;
+
+        fn prepare(row: &mut [Self], scale: &mut f32) -> i32 {
+            let largest = row.iter().map(|x| x.unsigned_abs()).max().unwrap_or(0);
+            if largest > INT8_LIMIT.unsigned_abs() {
+                let factor = f32::from(INT8_LIMIT) / f32::from(largest);
+                for x in row.iter_mut() {
+                    #[allow(clippy::cast_possible_truncation, reason = "smaller than it was")]
+                    let smaller = (f32::from(*x) * factor).round_ties_even() as Self;
+                    *x = smaller;
+                }
+                *scale /= factor;
+            }
+            row.iter().map(|x| i32::from(*x)).sum()
+        }
+
+        fn wrap(values: Aligned<Self>, scales: Vec<f32>, sums: Vec<i32>) -> Values {
+            Values::Int8(values, scales, sums)
         }
     }
 }
 
-/// The packed elements; with the scale of each column of the panels for 8-bit integers.
+/// The packed elements; with the scale and the sum of each column of the panels for 8-bit integers.
 #[derive(Debug)]
 pub enum Values {
     F32(Aligned<f32>),
     F16(Aligned<f16>),
     BF16(Aligned<bf16>),
-    Int8(Aligned<i8>, Vec<f32>),
+    Int8(Aligned<i8>, Vec<f32>, Vec<i32>),
 }
 
 /// The weights of a linear layer, `[rows, depth]` = `[out, in]`, in column panels.
 ///
 /// Panel `p` holds rows `p * width ..` of the weights as `[depth][width]`, where the width is the
-/// register tile's for one instruction set; rows past the end are zero.
+/// register tile's for one instruction set; rows past the end are zero. 8-bit integers lie as
+/// `[depth / 4][width][4]` and are kept within [`INT8_LIMIT`](super::INT8_LIMIT), so that those of
+/// a row that goes beyond it are rounded to coarser steps.
 #[derive(Debug)]
 pub struct PackedMatrix {
     rows: usize,
@@ -107,23 +138,25 @@ impl PackedMatrix {
         let width = isa.panel_width();
         let panels = rows.div_ceil(width);
         assert!(scales.is_empty() || scales.len() == rows, "one scale for each row of weights");
-        if !scales.is_empty() {
-            scales.resize(panels * width, 0.0);
-        }
-        let mut values = Aligned::<T>::new(panels * width * depth);
+        scales.resize(panels * width, 0.0);
+        let mut sums = vec![0; panels * width];
+        let panel_len = width * depth.next_multiple_of(T::GROUP);
+        let mut values = Aligned::<T>::new(panels * panel_len);
         if depth > 0 {
-            let panels = values.as_mut_slice().par_chunks_mut(width * depth).enumerate();
-            panels.for_each_init(
+            let panels = values.as_mut_slice().par_chunks_mut(panel_len).enumerate();
+            let columns = scales.par_chunks_mut(width).zip(sums.par_chunks_mut(width));
+            panels.zip(columns).for_each_init(
                 || vec![T::default(); depth],
-                |row, (panel, out)| {
+                |row, ((panel, out), (scales, sums))| {
                     for column in 0..width.min(rows - panel * width) {
                         fill(panel * width + column, row);
+                        sums[column] = T::prepare(row, &mut scales[column]);
                         scatter(out, row, width, column);
                     }
                 },
             );
         }
-        Self { rows, depth, level: isa.level(), width, values: T::wrap(values, scales) }
+        Self { rows, depth, level: isa.level(), width, values: T::wrap(values, scales, sums) }
     }
 
     /// Rows of the weights: outputs of the layer.
@@ -168,7 +201,9 @@ impl PackedMatrix {
             Values::F32(values) => values.bytes(),
             Values::F16(values) => values.bytes(),
             Values::BF16(values) => values.bytes(),
-            Values::Int8(values, scales) => values.bytes() + size_of_val(scales.as_slice()),
+            Values::Int8(values, scales, sums) => {
+                values.bytes() + size_of_val(scales.as_slice()) + size_of_val(sums.as_slice())
+            }
         }
     }
 
@@ -177,7 +212,9 @@ impl PackedMatrix {
             Values::F32(values) => Panels::F32(values.as_slice()),
             Values::F16(values) => Panels::F16(values.as_slice()),
             Values::BF16(values) => Panels::BF16(values.as_slice()),
-            Values::Int8(values, scales) => Panels::Int8(values.as_slice(), scales),
+            Values::Int8(values, scales, sums) => {
+                Panels::Int8(Int8Panels { values: values.as_slice(), scales, sums })
+            }
         }
     }
 }
@@ -188,13 +225,14 @@ pub(crate) enum Panels<'a> {
     F32(&'a [f32]),
     F16(&'a [f16]),
     BF16(&'a [bf16]),
-    Int8(&'a [i8], &'a [f32]),
+    Int8(Int8Panels<'a>),
 }
 
-/// Writes `row` as one column of a panel, `[depth][width]`.
-fn scatter<T: Copy>(panel: &mut [T], row: &[T], width: usize, column: usize) {
-    for (out, x) in panel[column..].iter_mut().step_by(width).zip(row) {
-        *out = *x;
+/// Writes `row` as one column of a panel, `[depth / GROUP][width][GROUP]`.
+fn scatter<T: Element>(panel: &mut [T], row: &[T], width: usize, column: usize) {
+    let groups = panel.chunks_exact_mut(width * T::GROUP).zip(row.chunks(T::GROUP));
+    for (out, group) in groups {
+        out[column * T::GROUP..][..group.len()].copy_from_slice(group);
     }
 }
 

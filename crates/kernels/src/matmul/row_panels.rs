@@ -42,9 +42,14 @@ impl RowPanels {
         (border > from && border < to).then_some(border)
     }
 
+    /// Rows with those that fill up every panel.
+    pub(crate) fn padded(self) -> usize {
+        self.count * ROWS
+    }
+
     /// Elements of the packed operand for sums of length `depth`.
     pub(crate) fn packed_len(self, depth: usize) -> usize {
-        self.count * ROWS * depth.next_multiple_of(STEP)
+        self.padded() * depth.next_multiple_of(STEP)
     }
 }
 

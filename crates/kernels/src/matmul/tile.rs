@@ -40,24 +40,37 @@ pub(crate) struct Ahead<'a> {
 /// Bytes of a cache line.
 pub(crate) const LINE: usize = 64;
 
-/// Adds `left · right` to one tile of the result.
-///
-/// `left` is `[steps / STEP][ROWS][STEP]`, of which the first `R` rows are used; `right` is
-/// `[steps][V * LANES]`. A sum goes through its steps one after the other from zero; what was parked,
-/// the bias and the residual are added to it in this order.
+impl Ahead<'_> {
+    /// Fetches one share.
+    #[inline(always)]
+    pub(crate) fn fetch<S: Simd>(s: S, share: &[u8], soon: bool) {
+        for line in share.chunks(LINE) {
+            if soon {
+                s.prefetch(&line[0]);
+            } else {
+                s.prefetch_later(&line[0]);
+            }
+        }
+    }
+}
+
+/// Asks for the lines of the result that a tile will be written to.
 #[inline(always)]
-pub(crate) fn tile<S: Simd, const R: usize, const V: usize>(
+pub(crate) fn announce<S: Simd, const R: usize>(s: S, place: &mut Place<'_, '_>) {
+    let (row, column) = place.at;
+    for r in 0..R {
+        s.prefetch(&place.out.row(row + r)[column]);
+    }
+}
+
+/// Adds what was parked, the bias and the residual, in this order, and stores the tile.
+#[inline(always)]
+pub(crate) fn finish<S: Simd, const R: usize, const V: usize>(
     s: S,
-    left: &[f32],
-    right: &[f32],
-    ahead: Ahead<'_>,
+    mut sums: [[S::Vector; V]; R],
     place: Place<'_, '_>,
 ) {
     let Place { out, at: (row, column), parked, bias, residual } = place;
-    for r in 0..R {
-        s.prefetch(&out.row(row + r)[column]);
-    }
-    let mut sums = multiply::<S, R, V>(s, left, right, ahead);
     // Every loop over the sums has a constant length: they stay in registers only if each index
     // is known when the loops are unrolled.
     if parked {
@@ -90,9 +103,12 @@ fn add_to<S: Simd, const V: usize>(s: S, sums: &mut [S::Vector; V], from: &[f32]
     }
 }
 
-/// The sums of one tile.
+/// The sums of one tile, each through its steps one after the other from zero.
+///
+/// `left` is `[steps / STEP][ROWS][STEP]`, of which the first `R` rows are used; `right` is
+/// `[steps][V * LANES]`.
 #[inline(always)]
-fn multiply<S: Simd, const R: usize, const V: usize>(
+pub(crate) fn multiply<S: Simd, const R: usize, const V: usize>(
     s: S,
     left: &[f32],
     right: &[f32],
@@ -104,13 +120,7 @@ fn multiply<S: Simd, const R: usize, const V: usize>(
     let mut rounds = right.chunks_exact(STEP * width);
     let mut ahead_shares = ahead.bytes.chunks(ahead.share);
     for (left, right) in left.iter().zip(&mut rounds) {
-        for line in ahead_shares.next().unwrap_or(&[]).chunks(LINE) {
-            if ahead.soon {
-                s.prefetch(&line[0]);
-            } else {
-                s.prefetch_later(&line[0]);
-            }
-        }
+        Ahead::fetch(s, ahead_shares.next().unwrap_or(&[]), ahead.soon);
         for step in 0..STEP {
             sums = advance::<S, R, V>(s, left, step, &right[step * width..][..width], sums);
         }

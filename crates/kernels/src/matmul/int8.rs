@@ -1,0 +1,243 @@
+//! 8-bit products: unsigned activations with a scale and a zero point for each token, signed
+//! weights with a scale for each row of the matrix, 32-bit sums.
+//!
+//! An activation is `scale * (q - zero)` with `q` in `0..=255`, a weight `scale * w` with `w` in
+//! `-64..=64`. So `sum(x * y) = scale * scale * (sum(q * w) - zero * sum(w))`, where the last sum is
+//! known when the weights are packed. Weights take seven of eight bits because AVX2 adds products
+//! in pairs in 16 bits (`vpmaddubsw`), which `2 * 255 * 64` just fits.
+//!
+//! Scales are per token, so that a token's result depends on its own numbers alone: in any batch,
+//! beside any neighbours, it has the same bits.
+
+use nervio_simd::{Isa, Kernel, Simd};
+use rayon::prelude::*;
+
+use super::row_panels::RowPanels;
+use super::tile::{Ahead, ROWS, STEP};
+
+/// Largest magnitude of a packed 8-bit weight.
+pub const INT8_LIMIT: i8 = 64;
+
+/// What turns the bytes of one row of activations back into numbers: `scale * (q - zero)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct RowScale {
+    pub(crate) scale: f32,
+    pub(crate) zero: i32,
+}
+
+/// Borrowed column panels of 8-bit weights.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Int8Panels<'a> {
+    /// `[panels][k / STEP][width][STEP]`
+    pub(crate) values: &'a [i8],
+    /// `[panels * width]`
+    pub(crate) scales: &'a [f32],
+    /// The sum of each row of the weights, `[panels * width]`.
+    pub(crate) sums: &'a [i32],
+}
+
+/// One column panel.
+#[derive(Clone, Copy)]
+pub(crate) struct Int8Panel<'a> {
+    pub(crate) values: &'a [i8],
+    pub(crate) scales: &'a [f32],
+    pub(crate) sums: &'a [i32],
+}
+
+/// The left operand in bytes, in the row panels of [`pack_left`](super::pack_left).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Int8Left<'a> {
+    /// `[panels][k / STEP][ROWS][STEP]`
+    pub(crate) values: &'a [u8],
+    /// `[panels][ROWS]`
+    pub(crate) scales: &'a [RowScale],
+}
+
+/// Quantises the left operand, `[rows, k]`, into row panels. Bytes of rows and steps past the end
+/// are zero. A row with a number that is not finite gets a scale that is not a number.
+pub(crate) fn quantize_left(
+    isa: Isa,
+    values: &mut [u8],
+    scales: &mut [RowScale],
+    left: &[f32],
+    rows: RowPanels,
+    k: usize,
+) {
+    if k == 0 {
+        return;
+    }
+    let panel_len = k.next_multiple_of(STEP) * ROWS;
+    let least = ((1 << 15) / panel_len).max(1);
+    let panels = values.par_chunks_exact_mut(panel_len).zip(scales.par_chunks_exact_mut(ROWS));
+    panels.enumerate().with_min_len(least).for_each(|(panel, (values, scales))| {
+        let rows = &left[rows.start(panel) * k..rows.start(panel + 1) * k];
+        isa.run(QuantizePanel { values, scales, rows, k });
+    });
+}
+
+struct QuantizePanel<'a> {
+    values: &'a mut [u8],
+    scales: &'a mut [RowScale],
+    rows: &'a [f32],
+    k: usize,
+}
+
+impl Kernel for QuantizePanel<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.values.fill(0);
+        for (r, row) in self.rows.chunks_exact(self.k).enumerate() {
+            let (scale, inverse) = row_scale(s, row);
+            self.scales[r] = scale;
+            let (inverse, zero) = (s.splat(inverse), s.splat(scale.zero as f32));
+            let mut bytes = [0_u8; 2 * MAX_LANES];
+            let (quads, _) = self.values.as_chunks_mut::<{ ROWS * STEP }>();
+            // Two vectors at a time are a whole number of quads on every level.
+            let chunks = row.chunks(2 * S::LANES).zip(quads.chunks_mut(2 * S::LANES / STEP));
+            for (chunk, quads) in chunks {
+                for (v, part) in chunk.chunks(S::LANES).enumerate() {
+                    let x = s.mul_add(s.load_partial(part), inverse, zero);
+                    s.store_u8(x, &mut bytes[v * S::LANES..]);
+                }
+                bytes[chunk.len()..].fill(0);
+                for (quad, bytes) in quads.iter_mut().zip(bytes.as_chunks::<STEP>().0) {
+                    quad[r * STEP..][..STEP].copy_from_slice(bytes);
+                }
+            }
+        }
+    }
+}
+
+/// Most lanes of a vector on any level.
+const MAX_LANES: usize = 16;
+
+/// The scale of a row, from its smallest to its largest number and zero, and its inverse.
+#[inline(always)]
+fn row_scale<S: Simd>(s: S, row: &[f32]) -> (RowScale, f32) {
+    let zero = s.splat(0.0);
+    let (mut low, mut high, mut poison) = (zero, zero, zero);
+    for chunk in row.chunks(S::LANES) {
+        let x = s.load_partial(chunk);
+        low = s.min(low, x);
+        high = s.max(high, x);
+        // Zero times a number is zero; times an infinity or NaN it is NaN, and stays.
+        poison = s.mul_add(x, zero, poison);
+    }
+    let (low, high) = (s.reduce_min(low), s.reduce_max(high));
+    let scale = (high - low) / 255.0 + s.reduce_add(poison);
+    if scale.is_nan() || scale.is_infinite() {
+        return (RowScale { scale: f32::NAN, zero: 0 }, 0.0);
+    }
+    if scale < f32::MIN_POSITIVE {
+        return (RowScale { scale: 0.0, zero: 0 }, 0.0);
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "between 0 and 255")]
+    let zero = (-low / scale).round_ties_even() as i32;
+    (RowScale { scale, zero }, 1.0 / scale)
+}
+
+/// The sums of one tile as numbers.
+///
+/// `left` is `[steps / STEP][ROWS][STEP]`, of which the first `R` rows are used, `right` is
+/// `[steps / STEP][V * LANES][STEP]`.
+#[inline(always)]
+pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    left: &[u8],
+    rows: &[RowScale],
+    right: Int8Panel<'_>,
+    ahead: Ahead<'_>,
+) -> [[S::Vector; V]; R] {
+    let width = V * S::LANES;
+    let mut sums = [[s.splat_i32(0); V]; R];
+    let (left, _) = left.as_chunks::<{ ROWS * STEP }>();
+    let mut shares = ahead.bytes.chunks(ahead.share);
+    for (left, right) in left.iter().zip(right.values.chunks_exact(STEP * width)) {
+        Ahead::fetch(s, shares.next().unwrap_or(&[]), ahead.soon);
+        let mut weights = [s.splat_i32(0); V];
+        for (v, weight) in weights.iter_mut().enumerate() {
+            *weight = s.load_quads(&right[v * S::LANES * STEP..]);
+        }
+        let (quads, _) = left.as_chunks::<STEP>();
+        for (r, row) in sums.iter_mut().enumerate() {
+            let x = s.splat_quad(quads[r]);
+            for (sum, weight) in row.iter_mut().zip(&weights) {
+                *sum = s.dot_quads(x, *weight, *sum);
+            }
+        }
+    }
+    let mut numbers = [[s.splat(0.0); V]; R];
+    for v in 0..V {
+        let totals = s.load_i32(&right.sums[v * S::LANES..]);
+        let scales = s.load(&right.scales[v * S::LANES..]);
+        for r in 0..R {
+            let exact = s.sub_product_i32(sums[r][v], s.splat_i32(rows[r].zero), totals);
+            let scale = s.mul(s.splat(rows[r].scale), scales);
+            numbers[r][v] = s.mul(s.int_to_f32(exact), scale);
+        }
+    }
+    numbers
+}
+
+/// The scalar reference of [`quantize_left`] for one row: its bytes, and what turns them back.
+#[cfg(test)]
+fn quantize_row_reference(row: &[f32]) -> (Vec<u8>, f32, i32) {
+    let low = row.iter().copied().fold(0.0_f32, f32::min);
+    let high = row.iter().copied().fold(0.0_f32, f32::max);
+    let scale = (high - low) / 255.0;
+    let zero = (-low / scale).round_ties_even();
+    let byte = |x: &f32| (x.mul_add(1.0 / scale, zero)).round_ties_even().clamp(0.0, 255.0) as u8;
+    (row.iter().map(byte).collect(), scale, zero as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quantize(isa: Isa, row: &[f32]) -> (Vec<u8>, RowScale) {
+        let panels = RowPanels::new(1);
+        let mut values = vec![9; panels.packed_len(row.len())];
+        let mut scales = vec![RowScale::default(); ROWS];
+        quantize_left(isa, &mut values, &mut scales, row, panels, row.len());
+        let (quads, _) = values.as_chunks::<{ ROWS * STEP }>();
+        let bytes: Vec<u8> = quads.iter().flat_map(|quad| quad[..STEP].to_vec()).collect();
+        assert!(bytes[row.len()..].iter().all(|byte| *byte == 0));
+        (bytes[..row.len()].to_vec(), scales[0])
+    }
+
+    #[test]
+    fn rows_are_quantised_as_the_reference_does() {
+        for isa in Isa::supported() {
+            for len in [1, 3, 4, 8, 15, 16, 17, 100, 769] {
+                let row: Vec<f32> = (0..len).map(|i| (i as f32 * 0.7).sin() * 3.0 + 1.0).collect();
+                let (bytes, scale) = quantize(isa, &row);
+                let (expected, factor, zero) = quantize_row_reference(&row);
+                assert_eq!((scale.scale, scale.zero), (factor, zero), "{isa} {len}");
+                for (a, b) in bytes.iter().zip(&expected) {
+                    // Without a fused multiply-add a tie may go the other way.
+                    assert!(a.abs_diff(*b) <= 1, "{isa} {len}: {a} and {b}");
+                }
+                for (byte, x) in bytes.iter().zip(&row) {
+                    let back = scale.scale * (i32::from(*byte) - scale.zero) as f32;
+                    assert!((back - x).abs() <= scale.scale * 1.01, "{isa}: {x} became {back}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_stay_zero_and_what_is_not_finite_is_not_hidden() {
+        for isa in Isa::supported() {
+            assert_eq!(quantize(isa, &[0.0; 20]).1, RowScale { scale: 0.0, zero: 0 });
+            assert_eq!(quantize(isa, &[-0.0, 1e-45]).1.scale, 0.0);
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                for at in [0, 8, 19] {
+                    let mut row = [1.0; 20];
+                    row[at] = bad;
+                    assert!(quantize(isa, &row).1.scale.is_nan(), "{isa}: {bad} at {at}");
+                }
+            }
+        }
+    }
+}
