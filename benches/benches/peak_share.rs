@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use half::f16;
 use nervio_benches::{MODELS, layer_products, median, wave};
-use nervio_kernels::{Epilogue, PackedMatrix, Workspace, matmul, peak_gflops};
+use nervio_kernels::{Epilogue, PackedMatrix, Workspace, keep_awake, matmul, peak_gflops};
 use nervio_simd::Isa;
 use rayon::ThreadPoolBuilder;
 
@@ -32,11 +32,14 @@ fn main() {
     println!("| model, {dtype} | product | m x n x k | threads | GFLOPS | share of peak |");
     println!("| --- | --- | --- | --- | --- | --- |");
     for threads in if all == 1 { vec![1] } else { vec![1, all] } {
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("a thread pool");
+        let Ok(pool) = ThreadPoolBuilder::new().num_threads(threads).build() else {
+            eprintln!("no pool of {threads} threads could be started");
+            continue;
+        };
         for (model, hidden, intermediate, _) in MODELS {
             for rows in &rows {
                 for (name, m, n, k) in layer_products(*rows, hidden, intermediate) {
-                    let (gflops, share) = pool.install(|| measure(dtype, m, n, k));
+                    let (gflops, share) = pool.install(|| keep_awake(|| measure(dtype, m, n, k)));
                     let share = share * 100.0;
                     println!(
                         "| {model} | {name} | {m} x {n} x {k} | {threads} | {gflops:.1} | {share:.1} % |"
