@@ -146,7 +146,7 @@ impl Job<'_> {
             return;
         }
         let width = self.isa.panel_width();
-        let LeafBuffers { widened, keys, values, left, scores } = buffers;
+        let LeafBuffers { widened, keys, values, left, scores, .. } = buffers;
         let part = |which: usize| Rows::of(self.qkv, self.shape, which, start, head, tokens);
         let (query, key, value) = (part(0), part(1), part(2));
         let keys = keys.first(tokens.next_multiple_of(width) * dim);

@@ -18,8 +18,9 @@ const COST: usize = 8;
 pub fn layer_norm(isa: Isa, x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
     let hidden = weight.len();
     assert_eq!(hidden, bias.len(), "layer norm: as many biases as weights");
-    let cut =
-        Cut { rows: RowBorders::All, column_step: hidden.max(1), rows_first_above: 0, cost: COST };
+    // One piece for each thread: the rows that the products beside it leave in its caches.
+    let pieces = rayon::current_num_threads();
+    let cut = Cut { rows: RowBorders::All, column_step: hidden.max(1), cost: COST, pieces };
     for_each_block(MatMut::new(x, hidden), &cut, &|block| {
         isa.run(Rows { rows: block.out, weight, bias, eps });
     });

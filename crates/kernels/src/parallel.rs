@@ -61,10 +61,7 @@ impl Drop for SetOnDrop<'_> {
 
 /// Multiply-adds (or a like amount of work) below which a second thread costs more than it saves:
 /// waking one takes some 10 µs, in which a core does about this many.
-const GRAIN: usize = 1 << 18;
-
-/// Pieces per thread: enough for a thread that is held up to leave work to the others.
-const PIECES_PER_THREAD: usize = 4;
+pub(crate) const GRAIN: usize = 1 << 18;
 
 /// A block of an output matrix with its place in it.
 pub(crate) struct Block<'a> {
@@ -90,20 +87,19 @@ pub(crate) struct Cut {
     pub(crate) rows: RowBorders,
     /// Cuts between columns fall on multiples of this.
     pub(crate) column_step: usize,
-    /// A block of at most this many rows is cut by columns first.
-    pub(crate) rows_first_above: usize,
     /// Work for one element of the output, in multiply-adds.
     pub(crate) cost: usize,
+    /// About how many pieces to cut.
+    pub(crate) pieces: usize,
 }
 
-/// Runs `work` on blocks that together cover `out`, in parallel where that pays.
+/// Runs `work` on blocks that together cover `out`, in parallel where that pays. Cuts fall between
+/// columns as long as there are any to cut between.
 ///
 /// Which element is computed how must not depend on the cuts: then the result is the same for any
 /// number of threads.
 pub(crate) fn for_each_block<F: Fn(Block<'_>) + Sync>(out: MatMut<'_>, cut: &Cut, work: &F) {
-    let threads = rayon::current_num_threads();
-    let pieces = if threads == 1 { 1 } else { threads * PIECES_PER_THREAD };
-    divide(Block { out, row: 0, column: 0 }, cut, pieces, work);
+    divide(Block { out, row: 0, column: 0 }, cut, cut.pieces, work);
 }
 
 fn divide<F: Fn(Block<'_>) + Sync>(block: Block<'_>, cut: &Cut, pieces: usize, work: &F) {
@@ -118,8 +114,7 @@ fn divide<F: Fn(Block<'_>) + Sync>(block: Block<'_>, cut: &Cut, pieces: usize, w
     if pieces < 2 || amount < 2 * GRAIN || (row_cut.is_none() && column_cut.is_none()) {
         return work(Block { out, row, column });
     }
-    let by_rows = row_cut.filter(|_| rows > cut.rows_first_above || column_cut.is_none());
-    let (first, second) = match (by_rows, column_cut) {
+    let (first, second) = match (row_cut.filter(|_| column_cut.is_none()), column_cut) {
         (Some(at), _) => {
             let (top, bottom) = out.split_rows(at);
             (Block { out: top, row, column }, Block { out: bottom, row: row + at, column })
@@ -165,15 +160,11 @@ mod tests {
     fn blocks_cover_everything_once_and_fall_on_steps() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
         for (rows, columns) in [(1, 1), (6, 16), (7, 17), (50, 100), (1000, 3), (0, 5)] {
-            for rows_first_above in [0, 24, 2000] {
+            for pieces in [1, 4, 16] {
                 let mut buffer = vec![0.0; rows * columns];
                 let panels = RowPanels::new(rows);
-                let cut = Cut {
-                    rows: RowBorders::Panels(panels),
-                    column_step: 16,
-                    rows_first_above,
-                    cost: GRAIN,
-                };
+                let cut =
+                    Cut { rows: RowBorders::Panels(panels), column_step: 16, cost: GRAIN, pieces };
                 pool.install(|| {
                     for_each_block(MatMut::new(&mut buffer, columns), &cut, &|mut block| {
                         assert_eq!(panels.start(panels.at(block.row)), block.row);

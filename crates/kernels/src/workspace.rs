@@ -10,11 +10,6 @@ use crate::matmul::RowScale;
 /// It grows to the largest batch seen; after that no kernel allocates.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    /// The left operand of the running matmul, in row panels.
-    pub(crate) left: Aligned<f32>,
-    /// The same in bytes, with the scale of each row, if the weights are 8-bit integers.
-    pub(crate) left_bytes: Aligned<u8>,
-    pub(crate) left_scales: Vec<RowScale>,
     /// Buffers for the pieces of work that run at the same time.
     pub(crate) leaves: LeafPool,
 }
@@ -29,8 +24,7 @@ impl Workspace {
     /// Bytes held at the moment.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let scales = self.left_scales.capacity() * size_of::<RowScale>();
-        self.left.bytes() + self.left_bytes.bytes() + scales + self.leaves.bytes()
+        self.leaves.bytes()
     }
 }
 
@@ -43,16 +37,22 @@ pub(crate) struct LeafBuffers {
     pub(crate) keys: Aligned<f32>,
     /// The values of one head in panels.
     pub(crate) values: Aligned<f32>,
-    /// A block of queries, or of attention probabilities, in row panels.
+    /// Rows of a left operand (of a layer, queries, attention probabilities) in row panels.
     pub(crate) left: Aligned<f32>,
+    /// The same in bytes, with the scale of each row, if the weights are 8-bit integers.
+    pub(crate) bytes: Aligned<u8>,
+    pub(crate) scales: Vec<RowScale>,
     /// The attention scores of a block of queries.
     pub(crate) scores: Aligned<f32>,
+    /// The thread that used the buffers last, in whose caches they are.
+    thread: Option<usize>,
 }
 
 impl LeafBuffers {
     fn bytes(&self) -> usize {
         let buffers = [&self.widened, &self.keys, &self.values, &self.left, &self.scores];
-        buffers.map(Aligned::bytes).iter().sum()
+        let scales = self.scales.capacity() * size_of::<RowScale>();
+        buffers.map(Aligned::bytes).iter().sum::<usize>() + self.bytes.bytes() + scales
     }
 }
 
@@ -63,10 +63,19 @@ pub(crate) struct LeafPool(Mutex<Vec<LeafBuffers>>);
 impl LeafPool {
     /// Lends buffers to `work`.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut LeafBuffers) -> R) -> R {
-        let mut buffers = self.lock().pop().unwrap_or_default();
+        let thread = rayon::current_thread_index();
+        let mut buffers = self.take(thread);
+        buffers.thread = thread;
         let result = work(&mut buffers);
         self.lock().push(buffers);
         result
+    }
+
+    /// Buffers that `thread` used last if there are any, else others, else new ones.
+    fn take(&self, thread: Option<usize>) -> LeafBuffers {
+        let mut free = self.lock();
+        let own = free.iter().rposition(|buffers| buffers.thread == thread);
+        own.map(|index| free.swap_remove(index)).or_else(|| free.pop()).unwrap_or_default()
     }
 
     fn bytes(&self) -> usize {

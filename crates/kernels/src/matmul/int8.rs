@@ -10,7 +10,6 @@
 //! beside any neighbours, it has the same bits.
 
 use nervio_simd::{Isa, Kernel, Simd};
-use rayon::prelude::*;
 
 use super::row_panels::RowPanels;
 use super::tile::{Ahead, ROWS, STEP};
@@ -67,12 +66,11 @@ pub(crate) fn quantize_left(
         return;
     }
     let panel_len = k.next_multiple_of(STEP) * ROWS;
-    let least = ((1 << 15) / panel_len).max(1);
-    let panels = values.par_chunks_exact_mut(panel_len).zip(scales.par_chunks_exact_mut(ROWS));
-    panels.enumerate().with_min_len(least).for_each(|(panel, (values, scales))| {
+    let panels = values.chunks_exact_mut(panel_len).zip(scales.chunks_exact_mut(ROWS));
+    for (panel, (values, scales)) in panels.enumerate() {
         let rows = &left[rows.start(panel) * k..rows.start(panel + 1) * k];
         isa.run(QuantizePanel { values, scales, rows, k });
-    });
+    }
 }
 
 struct QuantizePanel<'a> {

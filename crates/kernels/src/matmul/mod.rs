@@ -5,8 +5,9 @@
 //! weights packed once at load:
 //!
 //! ```text
-//! LOOP 4  rows of A, SUPER_ROWS at a time: packed into row panels that all threads share (L3)
-//!   cut the block of C among the threads, on tile borders
+//! cut the rows of A among the threads, if there are enough of them
+//! LOOP 4  rows of A, SUPER_ROWS at a time: packed into row panels (L2, L3)
+//!   cut the columns of the block of C, so that a thread that is done helps out
 //!     LOOP 3  k, DEPTH at a time: a row block of A (L2) and a column panel of W (L1) fit
 //!       LOOP 2  column panels of W: [k][width], contiguous
 //!         LOOP 1  row panels of A: [k / 4][rows][4], contiguous
@@ -43,17 +44,20 @@ pub(crate) use pack::{Panels, pack_columns, pack_keys, pack_left};
 pub(crate) use row_panels::RowPanels;
 
 use nervio_simd::{Isa, MatMut};
+use rayon::join;
 
 use self::int8::{Int8Left, quantize_left};
-use crate::aligned::Aligned;
-use crate::parallel::{Cut, RowBorders, for_each_block};
-use crate::workspace::Workspace;
+use crate::parallel::{Cut, GRAIN, RowBorders, for_each_block};
+use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
 /// Rows of A that are packed at a time; 3,072 columns of them are 4.7 MB.
 const SUPER_ROWS: usize = 384;
 
-/// Rows above which a block is cut between rows before it is cut between columns.
-const BLOCK_ROWS: usize = 192;
+/// Rows from which on a thread has some of its own. Fewer are cut between columns.
+const THREAD_ROWS: usize = 32;
+
+/// Pieces of columns into which a thread's rows are cut: enough for others to help out.
+const PIECES: usize = 4;
 
 /// `out = epilogue(left · weightsᵀ)`, row-major: `left` `[m, k]`, `weights` `[n, k]`, `out` `[m, n]`.
 ///
@@ -72,62 +76,92 @@ pub fn matmul(
     assert_eq!(isa.level(), weights.level(), "weights packed for another instruction set");
     assert_eq!(left.len() * n, out.len() * k, "matmul: rows of the left operand and of the result");
     epilogue.check(n, out.len());
-    let mut out = MatMut::new(out, n);
-    let Workspace { left: floats, left_bytes: bytes, left_scales: scales, leaves } = workspace;
-    let mut operand = LeftBuffers { floats, bytes, scales };
-    let blocks = out.rows().div_ceil(SUPER_ROWS);
-    let mut start = 0;
-    for block in 0..blocks {
-        let end = out.rows() * (block + 1) / blocks;
-        let rows = RowPanels::new(end - start);
-        let product = Product {
-            left: operand.pack(isa, &left[start * k..end * k], rows, weights),
-            rows,
-            panels: weights.panels(),
-            epilogue,
-            first_row: start,
-            depth: k,
-            columns: n,
-        };
-        let cut = Cut {
-            rows: RowBorders::Panels(rows),
-            column_step: weights.panel_width(),
-            rows_first_above: BLOCK_ROWS,
-            cost: k,
-        };
-        for_each_block(out.block(start..end, 0..n), &cut, &|block| {
-            leaves.with(|buffers| multiply_block(isa, &product, block, &mut buffers.widened));
-        });
-        start = end;
-    }
+    let threads = rayon::current_num_threads();
+    let small = left.len().saturating_mul(n) < GRAIN;
+    let parts = if small { 1 } else { threads.min(left.len() / k.max(1) / THREAD_ROWS).max(1) };
+    let job = Job { isa, left, weights, epilogue, leaves: &workspace.leaves };
+    let pieces = if threads == 1 { 1 } else { (PIECES * threads).div_ceil(parts) };
+    job.rows(MatMut::new(out, n), 0, parts, pieces);
 }
 
-/// Where the left operand is packed, in floats or in bytes.
-struct LeftBuffers<'a> {
-    floats: &'a mut Aligned<f32>,
-    bytes: &'a mut Aligned<u8>,
-    scales: &'a mut Vec<RowScale>,
+/// What all parts of one product share.
+struct Job<'a> {
+    isa: Isa,
+    left: &'a [f32],
+    weights: &'a PackedMatrix,
+    epilogue: &'a Epilogue<'a>,
+    leaves: &'a LeafPool,
 }
 
-impl LeftBuffers<'_> {
-    /// Packs some rows of the left operand as the weights need them.
-    fn pack(
-        &mut self,
-        isa: Isa,
-        left: &[f32],
-        rows: RowPanels,
-        weights: &PackedMatrix,
-    ) -> Left<'_> {
-        let k = weights.depth();
-        let len = rows.packed_len(k);
-        if weights.kind() != WeightKind::Int8 {
-            let packed = self.floats.first(len);
-            pack_left(packed, left, rows, k, k);
-            return Left::Float(packed);
+impl Job<'_> {
+    /// Cuts the rows into `parts`. The same rows of every product of a forward pass fall to the same
+    /// thread, as long as none helps another out: they stay in the caches of its core.
+    fn rows(&self, out: MatMut<'_>, first: usize, parts: usize, pieces: usize) {
+        if parts < 2 {
+            return self.part(out, first, pieces);
         }
-        let values = self.bytes.first(len);
-        self.scales.resize(rows.padded(), RowScale::default());
-        quantize_left(isa, values, self.scales, left, rows, k);
-        Left::Int8(Int8Left { values, scales: self.scales })
+        let half = parts / 2;
+        let border = out.rows() * half / parts;
+        let (top, bottom) = out.split_rows(border);
+        join(
+            || self.rows(top, first, half, pieces),
+            || self.rows(bottom, first + border, parts - half, pieces),
+        );
     }
+
+    /// Packs the rows from `first` on, then cuts between columns.
+    fn part(&self, mut out: MatMut<'_>, first: usize, pieces: usize) {
+        let (n, k) = (self.weights.rows(), self.weights.depth());
+        let blocks = out.rows().div_ceil(SUPER_ROWS);
+        let mut start = 0;
+        self.leaves.with(|packed| {
+            for block in 0..blocks {
+                let end = out.rows() * (block + 1) / blocks;
+                let rows = RowPanels::new(end - start);
+                let left = &self.left[(first + start) * k..(first + end) * k];
+                let product = Product {
+                    left: pack_operand(self.isa, packed, left, rows, self.weights),
+                    rows,
+                    panels: self.weights.panels(),
+                    epilogue: self.epilogue,
+                    first_row: first + start,
+                    depth: k,
+                    columns: n,
+                };
+                let cut = Cut {
+                    rows: RowBorders::Panels(rows),
+                    column_step: self.weights.panel_width(),
+                    cost: k,
+                    pieces,
+                };
+                for_each_block(out.block(start..end, 0..n), &cut, &|block| {
+                    self.leaves.with(|buffers| {
+                        multiply_block(self.isa, &product, block, &mut buffers.widened);
+                    });
+                });
+                start = end;
+            }
+        });
+    }
+}
+
+/// Packs some rows of the left operand as the weights need them.
+fn pack_operand<'a>(
+    isa: Isa,
+    buffers: &'a mut LeafBuffers,
+    left: &[f32],
+    rows: RowPanels,
+    weights: &PackedMatrix,
+) -> Left<'a> {
+    let k = weights.depth();
+    let len = rows.packed_len(k);
+    if weights.kind() != WeightKind::Int8 {
+        let packed = buffers.left.first(len);
+        pack_left(packed, left, rows, k, k);
+        return Left::Float(packed);
+    }
+    let values = buffers.bytes.first(len);
+    buffers.scales.resize(rows.padded(), RowScale::default());
+    quantize_left(isa, values, &mut buffers.scales, left, rows, k);
+    Left::Int8(Int8Left { values, scales: &buffers.scales })
 }

@@ -243,16 +243,14 @@ pub(crate) fn pack_left(out: &mut [f32], left: &[f32], rows: RowPanels, k: usize
         return;
     }
     let panel_len = k.next_multiple_of(STEP) * ROWS;
-    // Copying is quick: a thread is worth waking for half a megabyte of it.
-    let least = ((1 << 17) / panel_len).max(1);
-    out.par_chunks_exact_mut(panel_len).enumerate().with_min_len(least).for_each(|(panel, out)| {
+    for (panel, out) in out.chunks_exact_mut(panel_len).enumerate() {
         let (blocks, _) = out.as_chunks_mut::<{ ROWS * STEP }>();
         let (start, end) = (rows.start(panel), rows.start(panel + 1));
         for r in 0..ROWS {
             let row = if start + r < end { &left[(start + r) * stride..][..k] } else { &[] };
             pack_row(blocks, row, r);
         }
-    });
+    }
 }
 
 /// Writes one row of a row panel; zeros past its end.
