@@ -62,6 +62,33 @@ impl<'a> MatMut<'a> {
         unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns) }
     }
 
+    /// `R` rows from `row` on, of each the `width` elements from `column` on.
+    ///
+    /// # Panics
+    ///
+    /// When they do not lie inside the view.
+    #[inline(always)]
+    #[must_use]
+    pub fn tile<const R: usize>(
+        &mut self,
+        row: usize,
+        column: usize,
+        width: usize,
+    ) -> [&mut [f32]; R] {
+        assert!(row <= self.rows && R <= self.rows - row, "{R} rows from {row} of {}", self.rows);
+        let columns = self.columns;
+        assert!(
+            column <= columns && width <= columns - column,
+            "{width} columns from {column} of {columns}"
+        );
+        // SAFETY: every row and its elements are inside the view by the checks above, the view is
+        // borrowed exclusively, and rows of a view never overlap.
+        std::array::from_fn(|r| unsafe {
+            let first = self.start.add((row + r) * self.stride + column);
+            std::slice::from_raw_parts_mut(first, width)
+        })
+    }
+
     /// A view of the same elements for as long as `self` is borrowed.
     #[must_use]
     pub fn reborrow(&mut self) -> MatMut<'_> {
@@ -146,6 +173,28 @@ mod tests {
             (block.row(0).to_vec(), block.row(1).to_vec()),
             (vec![7.0, 8.0], vec![12.0, 13.0])
         );
+    }
+
+    #[test]
+    fn a_tile_is_some_rows_of_some_columns() {
+        let mut buffer: Vec<f32> = (0..20_u8).map(f32::from).collect();
+        let mut all = MatMut::new(&mut buffer, 5);
+        let [first, second] = all.tile::<2>(2, 1, 3);
+        assert_eq!((&first[..], &second[..]), (&[11.0, 12.0, 13.0][..], &[16.0, 17.0, 18.0][..]));
+        first[0] = -1.0;
+        assert_eq!(buffer[11], -1.0);
+    }
+
+    #[test]
+    #[should_panic(expected = "2 rows from 3 of 4")]
+    fn tiles_lie_inside_by_rows() {
+        let _ = MatMut::new(&mut [0.0; 20], 5).tile::<2>(3, 0, 5);
+    }
+
+    #[test]
+    #[should_panic(expected = "3 columns from 3 of 5")]
+    fn tiles_lie_inside_by_columns() {
+        let _ = MatMut::new(&mut [0.0; 20], 5).tile::<1>(0, 3, 3);
     }
 
     #[test]

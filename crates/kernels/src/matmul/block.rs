@@ -9,7 +9,7 @@ use super::epilogue::Epilogue;
 use super::int8::{Int8Left, Int8Panel, multiply_int8};
 use super::pack::Panels;
 use super::row_panels::RowPanels;
-use super::tile::{Ahead, LINE, MAX_WIDTH, Place, ROWS, STEP, announce, finish, multiply};
+use super::tile::{Ahead, LINE, MAX_WIDTH, Place, ROWS, STEP, finish, multiply};
 use crate::activation::Activation;
 use crate::aligned::Aligned;
 use crate::parallel::Block;
@@ -131,15 +131,13 @@ impl Columns<'_, '_> {
     ) {
         let panels = self.product.rows;
         let first = self.block.row;
-        let rounds = (steps.end - steps.start).div_ceil(STEP).max(1);
-        let share = next.len().div_ceil(rounds * tiles.len().max(1)).next_multiple_of(LINE);
         let soon = tiles.len() <= FEW_TILES;
-        let mut next = next.chunks((rounds * share).max(LINE));
+        let each = next.len().div_ceil(tiles.len().max(1)).next_multiple_of(LINE);
+        let mut next = next.chunks(each.max(LINE));
         for panel in tiles {
             let row = panels.start(panel) - first;
             let count = panels.start(panel + 1) - first - row;
-            let bytes = next.next().unwrap_or(&[]);
-            let ahead = Ahead { bytes, share: share.max(LINE), soon };
+            let ahead = Ahead { bytes: next.next().unwrap_or(&[]), soon };
             let mut job = TileJob { steps, panel, right, ahead, row, column };
             match count {
                 1 => self.tile::<S, 1, V>(s, &mut job),
@@ -168,19 +166,17 @@ impl Columns<'_, '_> {
         let bias = bias.map(|bias| &bias[at_column..][..columns]);
         let residual = product.epilogue.residual().filter(|_| last);
         let residual = residual.map(|residual| (&residual[first..], product.columns));
-        let out = &mut self.block.out;
         if columns == width {
-            let at = (job.row, job.column);
-            return product.tile::<S, R, V>(s, job, Place { out, at, parked, bias, residual });
+            let out = self.block.out.tile(job.row, job.column, width);
+            return product.tile::<S, R, V>(s, job, Place { out, parked, bias, residual });
         }
-        let mut out = out.block(job.row..job.row + R, job.column..job.column + columns);
+        let mut out = self.block.out.block(job.row..job.row + R, job.column..job.column + columns);
         let mut edge = Edge::new(width);
         edge.read(&mut out, bias, residual, R);
         let [bias_copy, residual_copy] = [&edge.bias[..width], &edge.residual[..]];
         let mut aside = MatMut::new(&mut edge.out[..R * width], width);
         let place = Place {
-            out: &mut aside,
-            at: (0, 0),
+            out: aside.tile(0, 0, width),
             parked,
             bias: bias.map(|_| bias_copy),
             residual: residual.map(|_| (residual_copy, width)),
@@ -199,9 +195,11 @@ impl Product<'_> {
         &self,
         s: S,
         job: &TileJob<'_>,
-        mut place: Place<'_, '_>,
+        place: Place<'_, '_, R>,
     ) {
-        announce::<S, R>(s, &mut place);
+        for row in &place.out {
+            s.prefetch(&row[0]);
+        }
         let sums = match (self.left, job.right) {
             (Left::Float(left), Right::Float(right)) => {
                 multiply::<S, R, V>(s, job.steps.left(left, job.panel), right, job.ahead)

@@ -150,19 +150,16 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize>(
     let width = V * S::LANES;
     let mut sums = [[s.splat_i32(0); V]; R];
     let (left, _) = left.as_chunks::<{ ROWS * STEP }>();
-    let mut shares = ahead.bytes.chunks(ahead.share);
-    for (left, right) in left.iter().zip(right.values.chunks_exact(STEP * width)) {
-        Ahead::fetch(s, shares.next().unwrap_or(&[]), ahead.soon);
-        let mut weights = [s.splat_i32(0); V];
-        for (v, weight) in weights.iter_mut().enumerate() {
-            *weight = s.load_quads(&right[v * S::LANES * STEP..]);
+    let rounds = left.iter().zip(right.values.chunks_exact(STEP * width));
+    let mut lines = ahead.begin(s, left.len());
+    if ahead.soon {
+        for (left, right) in rounds {
+            Ahead::round(s, &mut lines);
+            sums = round::<S, R, V>(s, left, right, sums);
         }
-        let (quads, _) = left.as_chunks::<STEP>();
-        for (r, row) in sums.iter_mut().enumerate() {
-            let x = s.splat_quad(quads[r]);
-            for (sum, weight) in row.iter_mut().zip(&weights) {
-                *sum = s.dot_quads(x, *weight, *sum);
-            }
+    } else {
+        for (left, right) in rounds {
+            sums = round::<S, R, V>(s, left, right, sums);
         }
     }
     let mut numbers = [[s.splat(0.0); V]; R];
@@ -176,6 +173,28 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize>(
         }
     }
     numbers
+}
+
+/// [`STEP`] steps of k.
+#[inline(always)]
+fn round<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    left: &[u8; ROWS * STEP],
+    right: &[i8],
+    mut sums: [[S::Int; V]; R],
+) -> [[S::Int; V]; R] {
+    let mut weights = [s.splat_i32(0); V];
+    for (v, weight) in weights.iter_mut().enumerate() {
+        *weight = s.load_quads(&right[v * S::LANES * STEP..]);
+    }
+    let (quads, _) = left.as_chunks::<STEP>();
+    for (r, row) in sums.iter_mut().enumerate() {
+        let x = s.splat_quad(quads[r]);
+        for (sum, weight) in row.iter_mut().zip(&weights) {
+            *sum = s.dot_quads(x, *weight, *sum);
+        }
+    }
+    sums
 }
 
 /// The scalar reference of [`quantize_left`] for one row: its bytes, and what turns them back.

@@ -10,21 +10,23 @@ use super::tile::{ROWS, STEP};
 pub(crate) struct RowPanels {
     rows: usize,
     count: usize,
+    /// Rows of the shorter panels.
+    least: usize,
+    /// How many panels have one more; they come first.
+    longer: usize,
 }
 
 impl RowPanels {
     /// The panels of `rows` rows.
     pub(crate) fn new(rows: usize) -> Self {
-        Self { rows, count: rows.div_ceil(ROWS) }
+        let count = rows.div_ceil(ROWS);
+        let least = rows.checked_div(count).unwrap_or(0);
+        Self { rows, count, least, longer: rows - count * least }
     }
 
     /// The first row of a panel; the number of rows for the panel after the last.
     pub(crate) fn start(self, panel: usize) -> usize {
-        if self.count == 0 {
-            return 0;
-        }
-        let (least, longer) = (self.rows / self.count, self.rows % self.count);
-        panel * least + panel.min(longer)
+        panel * self.least + panel.min(self.longer)
     }
 
     /// The panel that begins at or before `row` and ends behind it.

@@ -1,6 +1,6 @@
 //! The register tile: the innermost loop of the product.
 
-use nervio_simd::{MatMut, Simd};
+use nervio_simd::Simd;
 
 /// Rows of the register tile: with two 8-lane vectors a row, 12 sums hide the latency of two
 /// fused multiply-adds a cycle and leave registers for the operands.
@@ -13,11 +13,9 @@ pub(crate) const STEP: usize = 4;
 pub(crate) const MAX_WIDTH: usize = 32;
 
 /// What the tile does beside multiplying: where its result goes and what is added to it.
-pub(crate) struct Place<'a, 'b> {
-    /// The block of the result that the tile lies in.
-    pub(crate) out: &'a mut MatMut<'b>,
-    /// The tile's first row and column in it.
-    pub(crate) at: (usize, usize),
+pub(crate) struct Place<'a, 'b, const R: usize> {
+    /// The rows of the tile, `[V * LANES]` each.
+    pub(crate) out: [&'b mut [f32]; R],
     /// Whether `out` holds the sums of earlier steps.
     pub(crate) parked: bool,
     /// `[V * LANES]`, added after the last step.
@@ -26,40 +24,42 @@ pub(crate) struct Place<'a, 'b> {
     pub(crate) residual: Option<(&'a [f32], usize)>,
 }
 
-/// Bytes that will be needed soon, fetched into the cache a few lines at a time.
+/// Bytes that will be needed soon, fetched into the cache while a tile is computed.
 #[derive(Clone, Copy)]
 pub(crate) struct Ahead<'a> {
     /// What is to be fetched while one tile is computed.
     pub(crate) bytes: &'a [u8],
-    /// How much of it in each round of [`STEP`] steps: whole cache lines.
-    pub(crate) share: usize,
-    /// Whether it is needed within a few tiles: then it goes into the L1.
+    /// Whether it is needed within a few tiles: then it is fetched into the L1, little by little.
+    /// Else it is asked for at the start, into the L2.
     pub(crate) soon: bool,
 }
 
 /// Bytes of a cache line.
 pub(crate) const LINE: usize = 64;
 
-impl Ahead<'_> {
-    /// Fetches one share.
+impl<'a> Ahead<'a> {
+    /// Asks for all but what the rounds will ask for, two lines each.
     #[inline(always)]
-    pub(crate) fn fetch<S: Simd>(s: S, share: &[u8], soon: bool) {
-        for line in share.chunks(LINE) {
-            if soon {
-                s.prefetch(&line[0]);
-            } else {
-                s.prefetch_later(&line[0]);
-            }
+    pub(crate) fn begin<S: Simd>(
+        self,
+        s: S,
+        rounds: usize,
+    ) -> std::slice::Iter<'a, [u8; 2 * LINE]> {
+        let len = if self.soon { self.bytes.len().min(rounds * 2 * LINE) } else { 0 };
+        let (later, rest) = self.bytes.split_at(len);
+        for line in rest.chunks(LINE) {
+            s.prefetch_later(&line[0]);
         }
+        later.as_chunks().0.iter()
     }
-}
 
-/// Asks for the lines of the result that a tile will be written to.
-#[inline(always)]
-pub(crate) fn announce<S: Simd, const R: usize>(s: S, place: &mut Place<'_, '_>) {
-    let (row, column) = place.at;
-    for r in 0..R {
-        s.prefetch(&place.out.row(row + r)[column]);
+    /// Asks for the next two lines.
+    #[inline(always)]
+    pub(crate) fn round<S: Simd>(s: S, lines: &mut std::slice::Iter<'a, [u8; 2 * LINE]>) {
+        if let Some(pair) = lines.next() {
+            s.prefetch(&pair[0]);
+            s.prefetch(&pair[LINE]);
+        }
     }
 }
 
@@ -68,14 +68,14 @@ pub(crate) fn announce<S: Simd, const R: usize>(s: S, place: &mut Place<'_, '_>)
 pub(crate) fn finish<S: Simd, const R: usize, const V: usize>(
     s: S,
     mut sums: [[S::Vector; V]; R],
-    place: Place<'_, '_>,
+    place: Place<'_, '_, R>,
 ) {
-    let Place { out, at: (row, column), parked, bias, residual } = place;
+    let Place { out, parked, bias, residual } = place;
     // Every loop over the sums has a constant length: they stay in registers only if each index
     // is known when the loops are unrolled.
     if parked {
         for (r, sums) in sums.iter_mut().enumerate() {
-            add_to::<S, V>(s, sums, &out.row(row + r)[column..][..V * S::LANES]);
+            add_to::<S, V>(s, sums, out[r]);
         }
     }
     if let Some(bias) = bias {
@@ -88,8 +88,7 @@ pub(crate) fn finish<S: Simd, const R: usize, const V: usize>(
             add_to::<S, V>(s, sums, &residual[r * stride..][..V * S::LANES]);
         }
     }
-    for (r, sums) in sums.iter().enumerate() {
-        let to = &mut out.row(row + r)[column..][..V * S::LANES];
+    for (to, sums) in out.into_iter().zip(&sums) {
         for (v, sum) in sums.iter().enumerate() {
             s.store(*sum, &mut to[v * S::LANES..]);
         }
@@ -117,18 +116,40 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize>(
     let width = V * S::LANES;
     let mut sums = [[s.splat(0.0); V]; R];
     let (left, _) = left.as_chunks::<{ ROWS * STEP }>();
-    let mut rounds = right.chunks_exact(STEP * width);
-    let mut ahead_shares = ahead.bytes.chunks(ahead.share);
-    for (left, right) in left.iter().zip(&mut rounds) {
-        Ahead::fetch(s, ahead_shares.next().unwrap_or(&[]), ahead.soon);
-        for step in 0..STEP {
-            sums = advance::<S, R, V>(s, left, step, &right[step * width..][..width], sums);
+    // Zipped by value, so that one counter drives the loop.
+    let rounds = left.iter().zip(right.chunks_exact(STEP * width));
+    let mut lines = ahead.begin(s, left.len());
+    if ahead.soon {
+        for (left, right) in rounds {
+            Ahead::round(s, &mut lines);
+            sums = round::<S, R, V>(s, left, right, sums);
+        }
+    } else {
+        for (left, right) in rounds {
+            sums = round::<S, R, V>(s, left, right, sums);
         }
     }
-    if let Some(left) = left.get(right.len() / (STEP * width)) {
-        for (step, right) in rounds.remainder().chunks_exact(width).enumerate() {
+    let whole = right.len() / (STEP * width);
+    if let Some(left) = left.get(whole) {
+        let rest = right[whole * STEP * width..].chunks_exact(width);
+        for (step, right) in rest.enumerate() {
             sums = advance::<S, R, V>(s, left, step, right, sums);
         }
+    }
+    sums
+}
+
+/// [`STEP`] steps of k.
+#[inline(always)]
+fn round<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    left: &[f32; ROWS * STEP],
+    right: &[f32],
+    mut sums: [[S::Vector; V]; R],
+) -> [[S::Vector; V]; R] {
+    let width = V * S::LANES;
+    for step in 0..STEP {
+        sums = advance::<S, R, V>(s, left, step, &right[step * width..][..width], sums);
     }
     sums
 }
