@@ -1,18 +1,20 @@
 //! The embedding tables and what they add up to.
 
 use half::{bf16, f16};
+use nervio_kernels::Aligned;
 
-use crate::Batch;
 use crate::encoder::LayerNorm;
+use crate::load::Loader;
+use crate::{Batch, Config, LoadError};
 
 /// An embedding table, `[rows, hidden]` row-major, in the type in which it is held.
 #[derive(Debug)]
 pub(crate) enum Table {
-    F32(Vec<f32>),
-    F16(Vec<f16>),
-    BF16(Vec<bf16>),
+    F32(Aligned<f32>),
+    F16(Aligned<f16>),
+    BF16(Aligned<bf16>),
     /// With one scale for each row.
-    Int8(Vec<i8>, Vec<f32>),
+    Int8(Aligned<i8>, Vec<f32>),
 }
 
 impl Table {
@@ -20,12 +22,12 @@ impl Table {
     fn add(&self, row: usize, out: &mut [f32]) {
         let range = row * out.len()..(row + 1) * out.len();
         match self {
-            Self::F32(values) => add_each(out, &values[range], |x| *x),
-            Self::F16(values) => add_each(out, &values[range], |x| x.to_f32()),
-            Self::BF16(values) => add_each(out, &values[range], |x| x.to_f32()),
+            Self::F32(values) => add_each(out, &values.as_slice()[range], |x| *x),
+            Self::F16(values) => add_each(out, &values.as_slice()[range], |x| x.to_f32()),
+            Self::BF16(values) => add_each(out, &values.as_slice()[range], |x| x.to_f32()),
             Self::Int8(values, scales) => {
                 let scale = scales[row];
-                add_each(out, &values[range], |x| f32::from(*x) * scale);
+                add_each(out, &values.as_slice()[range], |x| f32::from(*x) * scale);
             }
         }
     }
@@ -33,12 +35,10 @@ impl Table {
     /// Bytes that the table occupies.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::F32(values) => size_of_val(values.as_slice()),
-            Self::F16(values) => size_of_val(values.as_slice()),
-            Self::BF16(values) => size_of_val(values.as_slice()),
-            Self::Int8(values, scales) => {
-                size_of_val(values.as_slice()) + size_of_val(scales.as_slice())
-            }
+            Self::F32(values) => values.bytes(),
+            Self::F16(values) => values.bytes(),
+            Self::BF16(values) => values.bytes(),
+            Self::Int8(values, scales) => values.bytes() + size_of_val(scales.as_slice()),
         }
     }
 }
@@ -62,6 +62,23 @@ pub(crate) struct Embeddings {
 }
 
 impl Embeddings {
+    /// Reads the tables and the layer norm of a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// As [`Encoder::load`](crate::Encoder::load).
+    pub(crate) fn load(loader: &Loader<'_>, config: &Config) -> Result<Self, LoadError> {
+        let hidden = config.hidden_size;
+        let (positions, types) = (config.max_position_embeddings, config.type_vocab_size);
+        let name = |table: &str| format!("embeddings.{table}_embeddings.weight");
+        Ok(Self {
+            words: loader.table(&name("word"), config.vocab_size, hidden)?,
+            positions: loader.table(&name("position"), positions, hidden)?,
+            token_type: loader.first_row(&name("token_type"), types, hidden)?,
+            layer_norm: loader.layer_norm("embeddings.LayerNorm", hidden)?,
+        })
+    }
+
     /// The sums before layer norm; `out` is `[tokens, hidden]`.
     pub(crate) fn gather(&self, batch: &Batch, out: &mut [f32]) {
         let hidden = self.token_type.len();

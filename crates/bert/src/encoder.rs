@@ -7,6 +7,7 @@ use nervio_kernels::{
 };
 use nervio_simd::Isa;
 use nervio_weights::BertTensors;
+use rayon::prelude::*;
 
 use crate::embeddings::Embeddings;
 use crate::load::{Loader, WeightDtype};
@@ -67,25 +68,15 @@ impl Encoder {
     ) -> Result<Self, LoadError> {
         let loader = Loader { isa, dtype, tensors };
         check_shapes(config, tensors)?;
-        let hidden = config.hidden_size;
-        let embeddings = Embeddings {
-            words: loader.table("embeddings.word_embeddings.weight", config.vocab_size, hidden)?,
-            positions: loader.table(
-                "embeddings.position_embeddings.weight",
-                config.max_position_embeddings,
-                hidden,
-            )?,
-            token_type: loader.first_row(
-                "embeddings.token_type_embeddings.weight",
-                config.type_vocab_size,
-                hidden,
-            )?,
-            layer_norm: loader.layer_norm("embeddings.LayerNorm", hidden)?,
-        };
-        let layers = (0..config.num_hidden_layers)
-            .map(|layer| Layer::load(&loader, config, layer))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { isa, config: config.clone(), embeddings, layers })
+        let layers = 0..config.num_hidden_layers;
+        let (embeddings, layers) = rayon::join(
+            || Embeddings::load(&loader, config),
+            || layers.into_par_iter().map(|layer| Layer::load(&loader, config, layer)).collect(),
+        );
+        // One result for each layer first: whichever thread fails, the first layer is named.
+        let layers: Vec<Result<Layer, LoadError>> = layers;
+        let layers = layers.into_iter().collect::<Result<_, _>>()?;
+        Ok(Self { isa, config: config.clone(), embeddings: embeddings?, layers })
     }
 
     /// The sizes and labels of the model.

@@ -18,6 +18,7 @@ mod error;
 mod load;
 mod probe;
 mod scratch;
+mod source;
 
 pub use batch::Batch;
 pub use classifier::TokenClassifier;

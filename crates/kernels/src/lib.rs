@@ -44,10 +44,11 @@ mod softmax;
 mod workspace;
 
 pub use activation::{Activation, UnknownActivation};
+pub use aligned::Aligned;
 pub use attention::{AttentionShape, attention, attention_probabilities, attention_reference};
 pub use layer_norm::{layer_norm, layer_norm_reference};
 pub use matmul::{
-    Element, Epilogue, INT8_LIMIT, PackedMatrix, WeightKind, matmul, matmul_reference,
+    Element, Epilogue, INT8_LIMIT, PackedMatrix, WeightKind, matmul, matmul_reference, nearest_i8,
 };
 pub use parallel::keep_awake;
 pub use peak::peak_gflops;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,6 +64,13 @@ impl OneFile {
     fn new(path: PathBuf, storage: Storage) -> Result<Self, Error> {
         let header = Header::parse(&path, storage.bytes())?;
         Ok(Self { path, storage, header })
+    }
+
+    /// Where the bytes of a tensor lie in the file.
+    fn range(&self, name: &str) -> Option<Range<usize>> {
+        let (begin, end) = self.header.tensors.get(name)?.data_offsets;
+        let start = self.header.data_start;
+        Some(start + begin..start + end)
     }
 }
 
@@ -180,15 +188,34 @@ impl Checkpoint {
         let (name, file) = self.inner.place.get_key_value(name)?;
         let file = &self.inner.files[*file];
         let info = file.header.tensors.get(name)?;
-        let (begin, end) = info.data_offsets;
-        let start = file.header.data_start;
         Some(Tensor {
             name,
             dtype: info.dtype,
             shape: &info.shape,
-            data: file.storage.bytes().get(start + begin..start + end)?,
+            data: file.storage.bytes().get(file.range(name)?)?,
             file: &file.path,
         })
+    }
+
+    /// Says that all of a tensor will be read soon: of a mapped file, its pages are mapped at once.
+    pub fn will_read(&self, name: &str) {
+        if let Some((file, range)) = self.find(name) {
+            file.storage.will_read(&range);
+        }
+    }
+
+    /// Says that a tensor has been read: of a mapped file, its pages no longer count as memory of
+    /// this process. It can be read again all the same.
+    pub fn have_read(&self, name: &str) {
+        if let Some((file, range)) = self.find(name) {
+            file.storage.have_read(&range);
+        }
+    }
+
+    /// The file that has a tensor, and where.
+    fn find(&self, name: &str) -> Option<(&OneFile, Range<usize>)> {
+        let file = &self.inner.files[*self.inner.place.get(name)?];
+        Some((file, file.range(name)?))
     }
 
     /// The string metadata of all files together.

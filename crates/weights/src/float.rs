@@ -54,6 +54,19 @@ impl<'a> FloatTensor<'a> {
         }
     }
 
+    /// The bits of the elements from `start` on, which must be of 16 bits each.
+    ///
+    /// # Panics
+    ///
+    /// When the elements have 32 bits, or the tensor ends before `out` does.
+    pub fn read_bits(&self, start: usize, out: &mut [u16]) {
+        assert_eq!(self.element_size(), 2, "elements of 16 bits");
+        let data = &self.tensor.data[start * 2..(start + out.len()) * 2];
+        for (out, bytes) in out.iter_mut().zip(data.as_chunks::<2>().0) {
+            *out = u16::from_le_bytes(*bytes);
+        }
+    }
+
     /// All elements as f32.
     #[must_use]
     pub fn to_vec(&self) -> Vec<f32> {

@@ -37,7 +37,9 @@ impl<'a> Int8Tensor<'a> {
             ));
         }
         let lowest = i8::MIN.cast_unsigned();
-        if let Some(index) = tensor.data.iter().position(|byte| *byte == lowest) {
+        // Without a branch in the loop it vectorises; where it is matters only if it is there.
+        let any = tensor.data.iter().fold(false, |any, byte| any | (*byte == lowest));
+        if any && let Some(index) = tensor.data.iter().position(|byte| *byte == lowest) {
             return Err(out_of_range(&tensor, "integers from -127 to 127", index, -128.0));
         }
         let columns = tensor.data.len().checked_div(values.len()).unwrap_or(0);

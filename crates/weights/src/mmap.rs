@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
 use memmap2::Mmap;
 
@@ -18,4 +19,28 @@ pub(crate) fn map(file: &File) -> io::Result<Mmap> {
     // whoever opens a checkpoint. The map is read-only and all offsets into it are checked against
     // its length. Its bytes are only ever read as numbers, of which any bit pattern is valid.
     unsafe { Mmap::map(file) }
+}
+
+/// Maps the pages of `range` all at once, which costs less than a fault for each of them.
+///
+/// Systems that cannot do so map them one by one when they are read.
+pub(crate) fn populate(map: &Mmap, range: &Range<usize>) {
+    #[cfg(target_os = "linux")]
+    let _ = map.advise_range(memmap2::Advice::PopulateRead, range.start, range.len());
+    #[cfg(not(target_os = "linux"))]
+    let _ = (map, range);
+}
+
+/// Gives the pages of `range` back: they no longer count as memory of this process, and are read
+/// from the file again should anybody ask for them.
+pub(crate) fn release(map: &Mmap, range: &Range<usize>) {
+    #[cfg(unix)]
+    {
+        let advice = memmap2::UncheckedAdvice::DontNeed;
+        // SAFETY: the pages of a read-only map of a file are never written to, so none holds
+        // anything but the bytes of the file, which stay as they are by the contract of `map`.
+        let _ = unsafe { map.unchecked_advise_range(advice, range.start, range.len()) };
+    }
+    #[cfg(not(unix))]
+    let _ = (map, range);
 }

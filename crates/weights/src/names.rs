@@ -70,6 +70,20 @@ impl BertTensors {
         Int8Tensor::new(tensor, self.require(&format!("{canonical}_scale"), rows)?)
     }
 
+    /// [`Checkpoint::will_read`], by the canonical name.
+    pub fn will_read(&self, canonical: &str) {
+        if let Some(name) = self.names.get(canonical) {
+            self.checkpoint.will_read(name);
+        }
+    }
+
+    /// [`Checkpoint::have_read`], by the canonical name.
+    pub fn have_read(&self, canonical: &str) {
+        if let Some(name) = self.names.get(canonical) {
+            self.checkpoint.have_read(name);
+        }
+    }
+
     /// Names in the file of tensors that belong to parts which token classification lacks.
     #[must_use]
     pub fn ignored(&self) -> Vec<&str> {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::Path;
 
 use memmap2::Mmap;
@@ -40,6 +41,20 @@ impl Storage {
             Self::Mapped(map) => map,
             Self::Owned(bytes) => bytes,
             Self::Static(bytes) => bytes,
+        }
+    }
+
+    /// Says that the bytes of `range` will all be read soon.
+    pub(crate) fn will_read(&self, range: &Range<usize>) {
+        if let Self::Mapped(map) = self {
+            mmap::populate(map, range);
+        }
+    }
+
+    /// Says that the bytes of `range` have been read and will hardly be read again.
+    pub(crate) fn have_read(&self, range: &Range<usize>) {
+        if let Self::Mapped(map) = self {
+            mmap::release(map, range);
         }
     }
 }

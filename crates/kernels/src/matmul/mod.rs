@@ -35,7 +35,7 @@ mod tile;
 
 pub use epilogue::Epilogue;
 pub use int8::INT8_LIMIT;
-pub use pack::{Element, PackedMatrix, WeightKind};
+pub use pack::{Element, PackedMatrix, WeightKind, nearest_i8};
 pub use reference::matmul_reference;
 
 pub(crate) use block::{Left, Product, multiply_block};

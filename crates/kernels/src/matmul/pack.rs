@@ -34,7 +34,7 @@ impl Element for i8 {}
 mod sealed {
     use half::{bf16, f16};
 
-    use super::{INT8_LIMIT, STEP, Values};
+    use super::{INT8_LIMIT, STEP, Values, nearest_i8};
     use crate::aligned::Aligned;
 
     /// How a type is packed.
@@ -80,9 +80,7 @@ mod sealed {
             if largest > INT8_LIMIT.unsigned_abs() {
                 let factor = f32::from(INT8_LIMIT) / f32::from(largest);
                 for x in row.iter_mut() {
-                    #[allow(clippy::cast_possible_truncation, reason = "smaller than it was")]
-                    let smaller = (f32::from(*x) * factor).round_ties_even() as Self;
-                    *x = smaller;
+                    *x = nearest_i8(f32::from(*x) * factor);
                 }
                 *scale /= factor;
             }
@@ -228,11 +226,27 @@ pub(crate) enum Panels<'a> {
     Int8(Int8Panels<'a>),
 }
 
+/// The nearest integer (ties to even) of a number between -128 and 127.
+///
+/// Adding 1.5 · 2²³ leaves it in the lowest bits of the sum; unlike a call of `rint` this vectorises.
+#[must_use]
+#[inline]
+pub fn nearest_i8(x: f32) -> i8 {
+    let [byte, ..] = (x + 12_582_912.0).to_bits().to_le_bytes();
+    byte.cast_signed()
+}
+
 /// Writes `row` as one column of a panel, `[depth / GROUP][width][GROUP]`.
 fn scatter<T: Element>(panel: &mut [T], row: &[T], width: usize, column: usize) {
-    let groups = panel.chunks_exact_mut(width * T::GROUP).zip(row.chunks(T::GROUP));
-    for (out, group) in groups {
-        out[column * T::GROUP..][..group.len()].copy_from_slice(group);
+    let mut groups = row.chunks_exact(T::GROUP);
+    let (whole, tail) = panel.split_at_mut(groups.len() * width * T::GROUP);
+    for (out, group) in whole.chunks_exact_mut(width * T::GROUP).zip(&mut groups) {
+        // Of a length known when compiled: no call for a copy of four bytes.
+        out[column * T::GROUP..][..T::GROUP].copy_from_slice(&group[..T::GROUP]);
+    }
+    let rest = groups.remainder();
+    if !rest.is_empty() {
+        tail[column * T::GROUP..][..rest.len()].copy_from_slice(rest);
     }
 }
 
@@ -309,6 +323,15 @@ mod tests {
         pack_left(&mut out, &left, rows, 3, 4);
         assert_eq!(out[..8], [0.0, 1.0, 2.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
         assert_eq!(out[8..], [&[8.0, 9.0, 10.0, 0.0][..], &[0.0; 12]].concat());
+    }
+
+    #[test]
+    fn the_nearest_byte_is_that_of_rint() {
+        for step in -1280..=1270_i16 {
+            let x = f32::from(step) / 10.0;
+            assert_eq!(f32::from(nearest_i8(x)), x.round_ties_even(), "{x}");
+        }
+        assert_eq!([0.5, 1.5, -0.5, -2.5].map(nearest_i8), [0, 2, 0, -2]);
     }
 
     #[test]
