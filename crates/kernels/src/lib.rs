@@ -51,6 +51,6 @@ pub use matmul::{
     Element, Epilogue, INT8_LIMIT, PackedMatrix, WeightKind, matmul, matmul_reference, nearest_i8,
 };
 pub use parallel::keep_awake;
-pub use peak::peak_gflops;
+pub use peak::{peak_gflops, peak_int8_gops, read_bandwidth};
 pub use softmax::{softmax, softmax_reference};
 pub use workspace::Workspace;

@@ -40,7 +40,7 @@ pub use document::{Document, Recognition};
 pub use error::Error;
 pub use inspect::{Inspection, TensorInfo, TensorUse, inspect};
 pub use options::{Compat, DEFAULT_BATCH_TOKENS, Dtype, RecognizerBuilder};
-pub use profile::{Profile, StageProfile};
+pub use profile::{Bound, Profile, Roofs, StageProfile};
 pub use recognizer::Recognizer;
 pub use source::ModelSource;
 pub use tracer::{Trace, TraceOptions, Tracer};

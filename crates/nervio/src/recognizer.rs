@@ -34,7 +34,7 @@ pub struct Recognizer {
     decoder: Decoder,
     windows: WindowOptions,
     batch_tokens: usize,
-    kind: Option<WeightKind>,
+    pub(crate) kind: Option<WeightKind>,
     scratches: Mutex<Vec<Scratch>>,
 }
 

@@ -109,6 +109,9 @@ pub(crate) struct BenchArgs {
     /// Timed runs of each shape, taken in turns; the median counts
     #[arg(long, value_name = "N", default_value = "11")]
     pub(crate) runs: NonZeroUsize,
+    /// Show the time of each layer too
+    #[arg(long)]
+    pub(crate) layers: bool,
     /// Write the figures as JSON
     #[arg(long)]
     pub(crate) json: bool,
