@@ -11,9 +11,10 @@ use rayon::join;
 use crate::aligned::Aligned;
 use crate::matmul::{
     Epilogue, Left, Panels, Product, RowPanels, multiply_block, pack_columns, pack_keys, pack_left,
+    pack_row_panel,
 };
 use crate::parallel::Block;
-use crate::softmax::{softmax_reference, softmax_row};
+use crate::softmax::{exponentials, multiply_row, softmax_reference};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
 /// Queries at a time: with 512 keys, 192 KB of scores.
@@ -167,16 +168,15 @@ impl Job<'_> {
             );
             let scores = scores.first(rows * tokens);
             self.multiply((queries, panels), keys, dim, MatMut::new(scores, tokens), widened);
-            self.isa.run(SoftmaxRows { scores, columns: tokens, scale: self.shape.scale() });
             let weights = left.first(panels.packed_len(tokens));
-            pack_left(weights, scores, panels, tokens, tokens);
-            self.multiply(
-                (weights, panels),
-                values,
-                tokens,
-                out.block(first..first + rows, 0..dim),
-                widened,
-            );
+            let mut sums = [0.0; QUERIES];
+            let sums = &mut sums[..rows];
+            let scale = self.shape.scale();
+            self.isa.run(Weigh { scores, columns: tokens, scale, panels, weights, sums });
+            let out = &mut out.block(first..first + rows, 0..dim);
+            let whole = out.block(0..rows, 0..dim);
+            self.multiply((weights, panels), values, tokens, whole, widened);
+            self.isa.run(Divide { out, sums });
             first += rows;
         }
     }
@@ -232,18 +232,49 @@ impl<'a> Rows<'a> {
     }
 }
 
-struct SoftmaxRows<'a> {
+/// Exponentials of scores, packed for the product with the values while they are in the L1.
+///
+/// They are not divided by their sums: the results of that product are, which are fewer.
+struct Weigh<'a> {
+    /// `[rows, columns]`
     scores: &'a mut [f32],
     columns: usize,
     scale: f32,
+    panels: RowPanels,
+    weights: &'a mut [f32],
+    /// The sum of each row.
+    sums: &'a mut [f32],
 }
 
-impl Kernel for SoftmaxRows<'_> {
+impl Kernel for Weigh<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for row in self.scores.chunks_exact_mut(self.columns) {
-            softmax_row(s, row, self.scale);
+        let Self { scores, columns, scale, panels, weights, sums } = self;
+        let each = weights.len() / panels.count();
+        for (panel, out) in weights.chunks_exact_mut(each).enumerate() {
+            let rows = panels.start(panel)..panels.start(panel + 1);
+            let scores = &mut scores[rows.start * columns..rows.end * columns];
+            for (row, sum) in scores.chunks_exact_mut(columns).zip(&mut sums[rows.clone()]) {
+                *sum = exponentials(s, row, scale);
+            }
+            pack_row_panel(out, scores, rows.len(), columns, columns);
+        }
+    }
+}
+
+/// Divides each row by its sum.
+struct Divide<'a, 'b> {
+    out: &'a mut MatMut<'b>,
+    sums: &'a [f32],
+}
+
+impl Kernel for Divide<'_, '_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (row, sum) in self.sums.iter().enumerate() {
+            multiply_row(s, self.out.row(row), 1.0 / sum);
         }
     }
 }

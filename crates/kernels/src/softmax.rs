@@ -4,38 +4,48 @@ use nervio_simd::{Isa, Kernel, Simd};
 
 use crate::math::exp;
 
-/// `row = softmax(scale * row)`, with the maximum subtracted first.
+/// `row = exp(scale * (row - maximum of row))` for a positive scale; returns the sum of the new row,
+/// by which it has to be divided to be a softmax.
 ///
-/// The sums run in lane order, which depends on the instruction set alone.
+/// The sum runs in lane order, which depends on the instruction set alone.
 #[inline(always)]
-pub(crate) fn softmax_row<S: Simd>(s: S, row: &mut [f32], scale: f32) {
-    let scale = s.splat(scale);
+pub(crate) fn exponentials<S: Simd>(s: S, row: &mut [f32], scale: f32) -> f32 {
     let (chunks, rest) = row.split_at_mut(row.len() / S::LANES * S::LANES);
     let mut largest = s.splat(f32::NEG_INFINITY);
     for chunk in chunks.chunks_exact(S::LANES) {
-        largest = s.max(largest, s.mul(s.load(chunk), scale));
+        largest = s.max(largest, s.load(chunk));
     }
     let mut maximum = s.reduce_max(largest);
-    let scaled_rest = s.mul(s.load_partial(rest), scale);
-    s.store_partial(scaled_rest, rest);
     for x in rest.iter() {
         maximum = if maximum > *x { maximum } else { *x };
     }
-    let maximum = s.splat(maximum);
+    let (factor, shift) = (s.splat(scale), s.splat(-maximum * scale));
     let mut sums = s.splat(0.0);
     for chunk in chunks.chunks_exact_mut(S::LANES) {
-        let e = exp(s, s.sub(s.mul(s.load(chunk), scale), maximum));
+        let e = exp(s, s.mul_add(s.load(chunk), factor, shift));
         s.store(e, chunk);
         sums = s.add(sums, e);
     }
-    let e = exp(s, s.sub(s.load_partial(rest), maximum));
-    s.store_partial(e, rest);
-    let total = s.reduce_add(sums) + rest.iter().sum::<f32>();
-    let inverse = s.splat(1.0 / total);
-    for chunk in row.chunks_mut(S::LANES) {
-        let normalised = s.mul(s.load_partial(chunk), inverse);
-        s.store_partial(normalised, chunk);
+    if rest.is_empty() {
+        return s.reduce_add(sums);
     }
+    let e = exp(s, s.mul_add(s.load_partial(rest), factor, shift));
+    s.store_partial(e, rest);
+    s.reduce_add(sums) + rest.iter().sum::<f32>()
+}
+
+/// `row = row * factor`
+#[inline(always)]
+pub(crate) fn multiply_row<S: Simd>(s: S, row: &mut [f32], factor: f32) {
+    let factor = s.splat(factor);
+    let mut chunks = row.chunks_exact_mut(S::LANES);
+    for chunk in &mut chunks {
+        let product = s.mul(s.load(chunk), factor);
+        s.store(product, chunk);
+    }
+    let rest = chunks.into_remainder();
+    let product = s.mul(s.load_partial(rest), factor);
+    s.store_partial(product, rest);
 }
 
 struct Softmax<'a> {
@@ -47,7 +57,8 @@ impl Kernel for Softmax<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        softmax_row(s, self.row, self.scale);
+        let sum = exponentials(s, self.row, self.scale);
+        multiply_row(s, self.row, 1.0 / sum);
     }
 }
 

@@ -40,7 +40,7 @@ pub use reference::matmul_reference;
 
 pub(crate) use block::{Left, Product, multiply_block};
 pub(crate) use int8::RowScale;
-pub(crate) use pack::{Panels, pack_columns, pack_keys, pack_left};
+pub(crate) use pack::{Panels, pack_columns, pack_keys, pack_left, pack_row_panel};
 pub(crate) use row_panels::RowPanels;
 
 use nervio_simd::{Isa, MatMut};

@@ -258,16 +258,23 @@ pub(crate) fn pack_left(out: &mut [f32], left: &[f32], rows: RowPanels, k: usize
     }
     let panel_len = k.next_multiple_of(STEP) * ROWS;
     for (panel, out) in out.chunks_exact_mut(panel_len).enumerate() {
-        let (blocks, _) = out.as_chunks_mut::<{ ROWS * STEP }>();
-        let (start, end) = (rows.start(panel), rows.start(panel + 1));
-        for r in 0..ROWS {
-            let row = if start + r < end { &left[(start + r) * stride..][..k] } else { &[] };
-            pack_row(blocks, row, r);
-        }
+        let rows = rows.start(panel)..rows.start(panel + 1);
+        pack_row_panel(out, &left[rows.start * stride..], rows.len(), k, stride);
+    }
+}
+
+/// Packs the first `rows` rows of `left` into one row panel.
+#[inline(always)]
+pub(crate) fn pack_row_panel(out: &mut [f32], left: &[f32], rows: usize, k: usize, stride: usize) {
+    let (blocks, _) = out.as_chunks_mut::<{ ROWS * STEP }>();
+    for r in 0..ROWS {
+        let row = if r < rows { &left[r * stride..][..k] } else { &[] };
+        pack_row(blocks, row, r);
     }
 }
 
 /// Writes one row of a row panel; zeros past its end.
+#[inline(always)]
 fn pack_row(blocks: &mut [[f32; ROWS * STEP]], row: &[f32], r: usize) {
     let (quads, rest) = row.as_chunks::<STEP>();
     let (whole, tail) = blocks.split_at_mut(quads.len());

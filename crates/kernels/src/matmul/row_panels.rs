@@ -44,6 +44,11 @@ impl RowPanels {
         (border > from && border < to).then_some(border)
     }
 
+    /// How many panels there are.
+    pub(crate) fn count(self) -> usize {
+        self.count
+    }
+
     /// Rows with those that fill up every panel.
     pub(crate) fn padded(self) -> usize {
         self.count * ROWS

@@ -53,6 +53,8 @@ fn summary(shape: Shape, rounds: &[Profile], roofs: &Roofs) -> ShapeReport {
     let tokens = shape.batch * shape.length;
     let flops = rounds.first().map_or(0, |round| round.flops);
     let gflops = flops as f64 / seconds / 1e9;
+    let int8 = rounds.iter().flat_map(|round| &round.stages).any(|stage| stage.int8);
+    let peak = if int8 { roofs.int8_gops } else { roofs.gflops };
     let layers = rounds.first().map_or(0, |round| round.layers.len());
     let layer = |layer: usize| rounds.iter().filter_map(move |round| round.layers.get(layer));
     ShapeReport {
@@ -61,7 +63,7 @@ fn summary(shape: Shape, rounds: &[Profile], roofs: &Roofs) -> ShapeReport {
         ms: 1e3 * seconds,
         tokens_per_second: tokens as f64 / seconds,
         gflops,
-        share_of_peak: gflops / roofs.gflops,
+        share_of_peak: gflops / peak,
         kernels: kernels(rounds, roofs),
         layers: (0..layers).map(|index| 1e3 * median(layer(index).copied())).collect(),
     }

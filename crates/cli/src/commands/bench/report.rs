@@ -38,7 +38,8 @@ pub(super) struct ShapeReport {
     pub(super) tokens_per_second: f64,
     /// 10⁹ floating-point operations a second, two to a multiply-add.
     pub(super) gflops: f64,
-    /// The share of [`Report::peak_gflops`], from 0 to 1.
+    /// The share of [`Report::peak_gflops`], of 8-bit models of [`Report::peak_int8_gops`]; from 0
+    /// to 1.
     pub(super) share_of_peak: f64,
     /// Milliseconds of each kernel in one forward pass, in the order of the pass.
     pub(super) kernels: Vec<KernelTime>,
