@@ -1,105 +1,97 @@
-"""Times nervio and onnxruntime on one model, the same shapes and the same number of threads.
+"""Times nervio and other engines on the same models, shapes, ids and number of threads.
 
-The two take turns, so that a machine whose speed drifts is unfair to neither; medians and their
-ratio are printed as a Markdown table. `run.sh` calls this with everything installed.
+All engines take turns, so that a machine whose speed drifts is unfair to none; medians and the
+median of the ratios turn by turn are written as a table, as JSON and as a picture. `run.sh` calls
+this with everything installed.
 """
 
 import argparse
 import json
-import platform
 import statistics
-import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime
-from safetensors import safe_open
 
-from model import onnx_model
+from engines import Model, Nervio, makers, parse_shape
+from plot import draw
+from report import machine, table
 
 TEXT = "El presidente de Telefónica viajó ayer de Madrid a São Paulo."
 
-
-def session(folder, threads, scratch):
-    """An onnxruntime session on the model of a folder."""
-    file = Path(scratch) / "model.onnx"
-    # Weights beside the graph: a protobuf holds at most 2 GB.
-    onnx.save(onnx_model(folder), str(file), save_as_external_data=True, location="model.bin")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+# Largest difference of logits from nervio's in f32 with which an engine is timed.
+TOLERANCE = {"f32": 1e-3, "f16": 2e-2, "int8": None}
 
 
-def check(nervio, folder, engine, scratch):
-    """The largest difference between the logits of the two on one sentence."""
-    file = Path(scratch) / "dump.safetensors"
-    command = [nervio, "dump", "--dtype", "f32", "--model", folder, "--output", str(file), TEXT]
-    subprocess.run(command, check=True)
-    with safe_open(file, framework="numpy") as dump:
-        ids, logits = dump.get_tensor("0.input_ids"), dump.get_tensor("0.logits")
-    found = engine.run(["logits"], {"input_ids": ids[None]})[0][0]
-    return float(np.abs(found - logits).max())
+def passes(shape):
+    """Passes in a turn: many of a short one."""
+    sequences, tokens = parse_shape(shape)
+    return max(2, min(15, 2000 // (sequences * tokens)))
 
 
-def time_nervio(nervio, folder, shape, threads, runs):
-    """Median milliseconds of a few passes in one process."""
-    command = [nervio, "bench", "--json", "--dtype", "f32", "--model", folder]
-    command += ["--shapes", shape, "--runs", str(runs), "--threads", str(threads)]
-    report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return report["shapes"][0]["ms"]
+def make_engines(model, wanted, nervio, threads):
+    """The engines that can run the model, and for the others why not."""
+    found, missing = {}, {}
+    ids, expected = Nervio(model, threads, nervio, "f32").dump(TEXT)
+    for name, make in makers(nervio, threads).items():
+        if wanted and not any(part in name.lower() for part in wanted):
+            continue
+        try:
+            engine = make(model)
+            logits = engine.dump(TEXT)[1] if isinstance(engine, Nervio) else engine.logits(ids)
+            difference = float(np.abs(logits - expected).max())
+            limit = TOLERANCE[name.split()[1].rstrip(",")]
+            if limit is not None and not difference <= limit:
+                raise RuntimeError(f"its logits differ by {difference:.1e}")
+            found[name] = engine
+            print(f"{model.name}: {name}: logits within {difference:.1e} of nervio's f32", flush=True)
+        except Exception as error:  # whatever keeps one engine from running must not stop the others
+            missing[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+            print(f"{model.name}: {name}: left out: {missing[name]}", flush=True)
+    return found, missing
 
 
-def time_onnxruntime(engine, shape, rows, runs):
-    """Median milliseconds of a few passes, after one that is not counted."""
-    sequences, tokens = map(int, shape.split("x"))
-    ids = (np.arange(sequences * tokens, dtype=np.int64) * 7919 % rows).reshape(sequences, tokens)
-    times = []
-    for _ in range(runs + 1):
-        start = time.perf_counter()
-        engine.run(["logits"], {"input_ids": ids})
-        times.append((time.perf_counter() - start) * 1000)
-    return statistics.median(times[1:])
-
-
-def processor():
-    """The name of this machine's processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
+def time_model(model, shapes, rounds, engines):
+    """Milliseconds of every turn: shape, then engine, then turn."""
+    times = {}
+    for shape in shapes:
+        turns = {name: [] for name in engines}
+        for _ in range(rounds):
+            for name, engine in engines.items():
+                turns[name].append(engine.ms(shape, passes(shape)))
+        times[shape] = turns
+        medians = ", ".join(f"{name} {statistics.median(ms):.1f}" for name, ms in turns.items())
+        print(f"{model.name} {shape}: {medians} ms", flush=True)
+    return times
 
 
 def main():
-    """Parses the command line, runs and prints."""
+    """Parses the command line, runs and writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nervio", required=True, help="the nervio binary")
-    parser.add_argument("--model", required=True, help="a model folder of f32, f16 or bf16")
-    parser.add_argument("--shapes", default="1x16,1x32,1x128,1x512,8x128")
+    parser.add_argument("--model", action="append", required=True, metavar="NAME=DIR")
+    parser.add_argument("--shapes", default="1x16,1x32,1x64,1x128,1x512,8x128")
+    parser.add_argument("--engines", default="", help="parts of names, such as nervio,int8; all if empty")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7, help="turns that each engine has")
-    parser.add_argument("--runs", type=int, default=5, help="passes in a turn")
+    parser.add_argument("--out", default="peers-results", help="folder for the results")
     args = parser.parse_args()
-    rows = json.loads((Path(args.model) / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    shapes = args.shapes.split(",")
+    wanted = [part for part in args.engines.lower().split(",") if part]
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    results = {"machine": machine(args.threads, args.rounds), "models": {}}
     with tempfile.TemporaryDirectory() as scratch:
-        engine = session(args.model, args.threads, scratch)
-        difference = check(args.nervio, args.model, engine, scratch)
-        print(f"{processor()}, {args.threads} threads, f32, {args.rounds} turns of {args.runs} passes;")
-        print(f"onnxruntime {onnxruntime.__version__}; logits differ by {difference:.1e} at most\n")
-        print("| shape | nervio, ms | onnxruntime, ms | onnxruntime / nervio |")
-        print("| --- | --- | --- | --- |")
-        for shape in args.shapes.split(","):
-            turns = []
-            for _ in range(args.rounds):
-                ours = time_nervio(args.nervio, args.model, shape, args.threads, args.runs)
-                turns.append((ours, time_onnxruntime(engine, shape, rows, args.runs)))
-            ours, theirs = (statistics.median(side) for side in zip(*turns))
-            ratio = statistics.median(b / a for a, b in turns)
-            print(f"| {shape} | {ours:.1f} | {theirs:.1f} | {ratio:.2f} |", flush=True)
+        for pair in args.model:
+            name, _, folder = pair.partition("=")
+            model = Model(name, folder, scratch)
+            engines, missing = make_engines(model, wanted, args.nervio, args.threads)
+            times = time_model(model, shapes, args.rounds, engines)
+            results["models"][name] = {"ms": times, "left_out": missing}
+            (out / "results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+            (out / "results.md").write_text(table(results), encoding="utf-8")
+            draw(results, out / "results.svg")
+    print(f"\n{table(results)}\nwritten to {out}: results.md, results.json, results.svg")
 
 
 if __name__ == "__main__":

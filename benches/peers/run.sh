@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Times nervio against onnxruntime: benches/peers/run.sh [--model DIR] [--shapes 1x16,8x128] [--threads N]
+# Times nervio against other engines: benches/peers/run.sh [--model NAME=DIR]... [--shapes 1x16,8x128]
+# [--threads N] [--rounds N] [--engines nervio,int8] [--out DIR]
 # Without --model it makes a model of BETO's size from a seed. Installs what it needs into .venv here.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -17,6 +18,6 @@ if [[ " $* " != *" --model "* ]]; then
     folder="$(mktemp -d)"
     trap 'rm -rf "$folder"' EXIT
     "$target/nervio-weights" synth --shape beto "$folder/beto"
-    model=(--model "$folder/beto")
+    model=(--model "beto=$folder/beto")
 fi
 "$here/.venv/bin/python" "$here/peers.py" --nervio "$target/nervio" "${model[@]}" "$@"
