@@ -40,6 +40,12 @@ def exp_remainder(r):
     return mp.mpf(1) / 2 if abs(r) < mp.mpf(10) ** -15 else (mp.expm1(r) - r) / r**2
 
 
+def exp2_remainder(x):
+    """(2^x - 1) / x."""
+    x = mp.mpf(x)
+    return mp.log(2) if abs(x) < mp.mpf(10) ** -15 else mp.expm1(x * mp.log(2)) / x
+
+
 def tail_in_t(t):
     """exp(a^2/2) erfc(a/sqrt 2) / (2 t) with a = (1/t - 1)/P: smooth in t on (0, 1]."""
     a = (1 / t - 1) / TAIL_P
@@ -59,6 +65,7 @@ TAIL_P = mp.mpf("0.28")
 if __name__ == "__main__":
     half = mp.log(2) / 2
     show("exp: (exp(r) - 1 - r) / r^2 on [-ln2/2, ln2/2]", fit(exp_remainder, -half, half, 5))
+    show("exp2: (2^x - 1) / x on [-1/2, 1/2]", fit(exp2_remainder, -mp.mpf(1) / 2, mp.mpf(1) / 2, 5))
     show("normal tail: Q(a) exp(a^2/2) / t on a in [0, 14], t = 1 / (1 + 0.28 a)",
          fit(tail_in_t, 1 / (1 + TAIL_P * 14), mp.mpf(1), 8))
     show("tanh: (tanh(x)/x - 1)/x^2 on |x| <= 0.625", fit(tanh_remainder, mp.mpf(0), mp.mpf("0.625") ** 2, 4))

@@ -42,6 +42,35 @@ pub(crate) fn exp<S: Simd>(s: S, x: S::Vector) -> S::Vector {
     s.select_lt(x, s.splat(EXP_LOW), s.splat(0.0), s.mul(value, s.pow2(n)))
 }
 
+/// From here down [`exp2_to_one`] is zero.
+const EXP2_LOW: f32 = -127.0;
+
+/// `2^x` for `x <= 0`, relative error below 1.5e-7 down to -126; zero where `x` rounds to -127 or
+/// less.
+///
+/// Half of the work of [`exp`]: a fraction in base 2 is exact, and the softmax, whose largest
+/// exponent is 0, needs no upper end.
+#[inline(always)]
+pub(crate) fn exp2_to_one<S: Simd>(s: S, x: S::Vector) -> S::Vector {
+    // Operands in this order let NaN through: see `Simd::max`.
+    let x = s.max(s.splat(EXP2_LOW), x);
+    let n = s.round(x);
+    let value = polynomial(
+        s,
+        s.sub(x, n),
+        [
+            0.000_154_531_63,
+            0.001_339_086_3,
+            0.009_618_083,
+            0.055_503_57,
+            0.240_226_5,
+            std::f32::consts::LN_2,
+            1.0,
+        ],
+    );
+    s.mul(value, s.pow2(n))
+}
+
 /// From here on the normal tail is zero: 14 is past the smallest f32.
 const TAIL_END: f32 = 14.0;
 
@@ -110,6 +139,7 @@ mod tests {
     #[derive(Clone, Copy)]
     enum Function {
         Exp,
+        Exp2ToOne,
         NormalTail,
         Tanh,
         Sigmoid,
@@ -125,6 +155,7 @@ mod tests {
                 let x = s.load_partial(chunk);
                 let y = match self.0 {
                     Function::Exp => exp(s, x),
+                    Function::Exp2ToOne => exp2_to_one(s, x),
                     Function::NormalTail => normal_tail_times(s, x),
                     Function::Tanh => tanh(s, x),
                     Function::Sigmoid => sigmoid(s, x),
@@ -167,6 +198,8 @@ mod tests {
     fn errors_are_as_documented() {
         let exp = worst(Function::Exp, -87.0, 88.0, f64::exp, relative);
         assert!(exp < 1.5e-7, "exp: {exp:e}");
+        let exp2 = worst(Function::Exp2ToOne, -126.0, 0.0, f64::exp2, relative);
+        assert!(exp2 < 1.5e-7, "exp2: {exp2:e}");
         let tanh = worst(Function::Tanh, -12.0, 12.0, f64::tanh, relative);
         assert!(tanh < 3e-7, "tanh: {tanh:e}");
         let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
@@ -186,6 +219,10 @@ mod tests {
             assert_eq!(values[..4], [0.0, 0.0, 0.0, 1.0]);
             assert!(values[4..7].iter().all(|y| *y == values[4] && y.is_finite()));
             assert!(values[7].is_nan());
+            let mut values = [f32::NEG_INFINITY, -1e30, -1.0, 0.0, f32::NAN];
+            isa.run(Evaluate(Function::Exp2ToOne, &mut values));
+            assert_eq!(values[..4], [0.0, 0.0, 0.5, 1.0]);
+            assert!(values[4].is_nan());
             let mut values = inputs;
             isa.run(Evaluate(Function::Tanh, &mut values));
             assert_eq!(values[..7], [-1.0, -1.0, -1.0, 0.0, 1.0, 1.0, 1.0]);

@@ -2,7 +2,7 @@
 
 use nervio_simd::{Isa, Kernel, Simd};
 
-use crate::math::exp;
+use crate::math::exp2_to_one;
 
 /// `row = exp(scale * (row - maximum of row))` for a positive scale; returns the sum of the new row,
 /// by which it has to be divided to be a softmax.
@@ -19,17 +19,17 @@ pub(crate) fn exponentials<S: Simd>(s: S, row: &mut [f32], scale: f32) -> f32 {
     for x in rest.iter() {
         maximum = if maximum > *x { maximum } else { *x };
     }
-    let (factor, shift) = (s.splat(scale), s.splat(-maximum * scale));
+    let (maximum, factor) = (s.splat(maximum), s.splat(scale * std::f32::consts::LOG2_E));
     let mut sums = s.splat(0.0);
     for chunk in chunks.chunks_exact_mut(S::LANES) {
-        let e = exp(s, s.mul_add(s.load(chunk), factor, shift));
+        let e = exp2_to_one(s, s.mul(s.sub(s.load(chunk), maximum), factor));
         s.store(e, chunk);
         sums = s.add(sums, e);
     }
     if rest.is_empty() {
         return s.reduce_add(sums);
     }
-    let e = exp(s, s.mul_add(s.load_partial(rest), factor, shift));
+    let e = exp2_to_one(s, s.mul(s.sub(s.load_partial(rest), maximum), factor));
     s.store_partial(e, rest);
     s.reduce_add(sums) + rest.iter().sum::<f32>()
 }

@@ -110,7 +110,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The nearest integer, ties to even.
     fn round(self, a: Self::Vector) -> Self::Vector;
 
-    /// `2^n` for integral `n` in `[-126, 127]`; other values give unspecified numbers.
+    /// `2^n` for integral `n` in `[-126, 127]` and 0 for -127; other values give unspecified numbers.
     fn pow2(self, n: Self::Vector) -> Self::Vector;
 
     /// The magnitude.

@@ -116,6 +116,8 @@ fn check_reductions<S: Simd>(s: S) {
         s.store(s.pow2(s.splat(exponent as f32)), &mut out);
         assert_eq!(out[0], 2.0_f32.powi(exponent));
     }
+    s.store(s.pow2(s.splat(-127.0)), &mut out);
+    assert_eq!(out[0], 0.0);
 }
 
 #[test]

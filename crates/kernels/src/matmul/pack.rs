@@ -251,7 +251,8 @@ fn scatter<T: Element>(panel: &mut [T], row: &[T], width: usize, column: usize) 
 }
 
 /// Packs the left operand, rows of `k` elements that lie `stride` apart, into row panels
-/// `[panels][k / STEP][ROWS][STEP]`; rows and steps past the end are zero.
+/// `[panels][k / STEP][ROWS][STEP]`; steps past the end are zero, rows past the end are left as they
+/// were, since no tile reads them.
 pub(crate) fn pack_left(out: &mut [f32], left: &[f32], rows: RowPanels, k: usize, stride: usize) {
     if k == 0 {
         return;
@@ -267,9 +268,8 @@ pub(crate) fn pack_left(out: &mut [f32], left: &[f32], rows: RowPanels, k: usize
 #[inline(always)]
 pub(crate) fn pack_row_panel(out: &mut [f32], left: &[f32], rows: usize, k: usize, stride: usize) {
     let (blocks, _) = out.as_chunks_mut::<{ ROWS * STEP }>();
-    for r in 0..ROWS {
-        let row = if r < rows { &left[r * stride..][..k] } else { &[] };
-        pack_row(blocks, row, r);
+    for r in 0..rows {
+        pack_row(blocks, &left[r * stride..][..k], r);
     }
 }
 
@@ -281,8 +281,7 @@ fn pack_row(blocks: &mut [[f32; ROWS * STEP]], row: &[f32], r: usize) {
     for (block, quad) in whole.iter_mut().zip(quads) {
         block[r * STEP..][..STEP].copy_from_slice(quad);
     }
-    for (index, block) in tail.iter_mut().enumerate() {
-        let rest = if index == 0 { rest } else { &[] };
+    if let Some(block) = tail.first_mut() {
         block[r * STEP..][..rest.len()].copy_from_slice(rest);
         block[r * STEP + rest.len()..(r + 1) * STEP].fill(0.0);
     }
@@ -329,7 +328,7 @@ mod tests {
         let mut out = vec![9.0; rows.packed_len(3)];
         pack_left(&mut out, &left, rows, 3, 4);
         assert_eq!(out[..8], [0.0, 1.0, 2.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
-        assert_eq!(out[8..], [&[8.0, 9.0, 10.0, 0.0][..], &[0.0; 12]].concat());
+        assert_eq!(out[8..], [&[8.0, 9.0, 10.0, 0.0][..], &[9.0; 12]].concat());
     }
 
     #[test]
