@@ -3,6 +3,7 @@
 import matplotlib
 
 matplotlib.use("Agg")
+matplotlib.rcParams["svg.fonttype"] = "none"  # text stays text: smaller, and can be searched
 import matplotlib.pyplot as plt  # noqa: E402  (the backend is chosen first)
 
 from report import ratio, rival  # noqa: E402
