@@ -1,12 +1,17 @@
 //! The encoder with a label for each token: `BertForTokenClassification`.
 
+use std::path::Path;
+
 use nervio_kernels::{Epilogue, matmul};
 use nervio_simd::Isa;
-use nervio_weights::BertTensors;
+use nervio_weights::{BertTensors, Checkpoint};
 
 use crate::encoder::Linear;
 use crate::load::{Loader, WeightDtype};
+use crate::panels::{PanelKey, PanelReader, Recorder};
 use crate::probe::{Probe, Stage};
+use crate::reader::WeightReader;
+use crate::shapes::check_classifier;
 use crate::{Batch, Config, Encoder, LoadError, Scratch};
 
 /// An encoder and a linear classifier over the labels of the config.
@@ -30,15 +35,50 @@ impl TokenClassifier {
         tensors: &BertTensors,
         dtype: WeightDtype,
     ) -> Result<Self, LoadError> {
+        check_classifier(config, tensors)?;
+        Self::read(isa, config, &Loader { isa, dtype, tensors })
+    }
+
+    /// Packs the weights of a checkpoint and writes them to a file of panels.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), and when the file cannot be written.
+    pub fn write_panels(
+        key: &PanelKey,
+        config: &Config,
+        tensors: &BertTensors,
+        path: &Path,
+    ) -> Result<Self, LoadError> {
+        check_classifier(config, tensors)?;
+        let dtype = key.kind.map_or(WeightDtype::Auto, WeightDtype::Fixed);
+        let recorder = Recorder::new(Loader { isa: key.isa, dtype, tensors });
+        let classifier = Self::read(key.isa, config, &recorder)?;
+        recorder.write(path, key)?;
+        Ok(classifier)
+    }
+
+    /// Uses the weights of a file of panels in place: the file stays mapped for as long as the
+    /// classifier lives, and must not be changed that long.
+    ///
+    /// # Errors
+    ///
+    /// When the file is not what `key` says, or a tensor of it is missing or has another shape or
+    /// type than the config and the layout say.
+    pub fn open_panels(
+        key: &PanelKey,
+        config: &Config,
+        panels: &Checkpoint,
+    ) -> Result<Self, LoadError> {
+        key.check(panels)?;
+        Self::read(key.isa, config, &PanelReader { isa: key.isa, file: panels })
+    }
+
+    fn read(isa: Isa, config: &Config, reader: &impl WeightReader) -> Result<Self, LoadError> {
         let labels = config.labels.len();
-        if labels == 0 {
-            return Err(LoadError::NoLabels { file: config.file.clone() });
-        }
-        tensors.require("classifier.weight", &[labels, config.hidden_size])?;
-        let loader = Loader { isa, dtype, tensors };
         Ok(Self {
-            classifier: loader.linear(&["classifier"], labels, config.hidden_size)?,
-            encoder: Encoder::load(isa, config, tensors, dtype)?,
+            classifier: reader.linear(&["classifier"], labels, config.hidden_size)?,
+            encoder: Encoder::read(isa, config, reader)?,
         })
     }
 

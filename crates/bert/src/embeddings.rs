@@ -1,20 +1,20 @@
 //! The embedding tables and what they add up to.
 
 use half::{bf16, f16};
-use nervio_kernels::Aligned;
+use nervio_kernels::Frozen;
 
 use crate::encoder::LayerNorm;
-use crate::load::Loader;
+use crate::reader::WeightReader;
 use crate::{Batch, Config, LoadError};
 
 /// An embedding table, `[rows, hidden]` row-major, in the type in which it is held.
 #[derive(Debug)]
 pub(crate) enum Table {
-    F32(Aligned<f32>),
-    F16(Aligned<f16>),
-    BF16(Aligned<bf16>),
+    F32(Frozen<f32>),
+    F16(Frozen<f16>),
+    BF16(Frozen<bf16>),
     /// With one scale for each row.
-    Int8(Aligned<i8>, Vec<f32>),
+    Int8(Frozen<i8>, Vec<f32>),
 }
 
 impl Table {
@@ -62,20 +62,20 @@ pub(crate) struct Embeddings {
 }
 
 impl Embeddings {
-    /// Reads the tables and the layer norm of a checkpoint.
+    /// Reads the tables and the layer norm.
     ///
     /// # Errors
     ///
     /// As [`Encoder::load`](crate::Encoder::load).
-    pub(crate) fn load(loader: &Loader<'_>, config: &Config) -> Result<Self, LoadError> {
+    pub(crate) fn load(reader: &impl WeightReader, config: &Config) -> Result<Self, LoadError> {
         let hidden = config.hidden_size;
         let (positions, types) = (config.max_position_embeddings, config.type_vocab_size);
         let name = |table: &str| format!("embeddings.{table}_embeddings.weight");
         Ok(Self {
-            words: loader.table(&name("word"), config.vocab_size, hidden)?,
-            positions: loader.table(&name("position"), positions, hidden)?,
-            token_type: loader.first_row(&name("token_type"), types, hidden)?,
-            layer_norm: loader.layer_norm("embeddings.LayerNorm", hidden)?,
+            words: reader.table(&name("word"), config.vocab_size, hidden)?,
+            positions: reader.table(&name("position"), positions, hidden)?,
+            token_type: reader.first_row(&name("token_type"), types, hidden)?,
+            layer_norm: reader.layer_norm("embeddings.LayerNorm", hidden)?,
         })
     }
 

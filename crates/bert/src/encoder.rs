@@ -12,6 +12,8 @@ use rayon::prelude::*;
 use crate::embeddings::Embeddings;
 use crate::load::{Loader, WeightDtype};
 use crate::probe::{Probe, Stage};
+use crate::reader::WeightReader;
+use crate::shapes::check_encoder;
 use crate::{Batch, Config, LoadError, Scratch};
 
 /// A dense layer: `[outputs, inputs]` weights and a bias for each output.
@@ -43,8 +45,9 @@ struct Layer {
     output_norm: LayerNorm,
 }
 
-/// A BERT encoder: embeddings and layers. It owns all of its weights, so nothing of the checkpoint
-/// stays open or mapped; it is never changed, so threads may share it.
+/// A BERT encoder: embeddings and layers. It owns its weights, so nothing of the checkpoint stays
+/// open or mapped, unless they are those of a file of panels; it is never changed, so threads may
+/// share it.
 #[derive(Debug)]
 pub struct Encoder {
     isa: Isa,
@@ -66,12 +69,20 @@ impl Encoder {
         tensors: &BertTensors,
         dtype: WeightDtype,
     ) -> Result<Self, LoadError> {
-        let loader = Loader { isa, dtype, tensors };
-        check_shapes(config, tensors)?;
+        check_encoder(config, tensors)?;
+        Self::read(isa, config, &Loader { isa, dtype, tensors })
+    }
+
+    /// Reads the weights, layers and tables in parallel.
+    pub(crate) fn read(
+        isa: Isa,
+        config: &Config,
+        reader: &impl WeightReader,
+    ) -> Result<Self, LoadError> {
         let layers = 0..config.num_hidden_layers;
         let (embeddings, layers) = rayon::join(
-            || Embeddings::load(&loader, config),
-            || layers.into_par_iter().map(|layer| Layer::load(&loader, config, layer)).collect(),
+            || Embeddings::load(reader, config),
+            || layers.into_par_iter().map(|layer| Layer::load(reader, config, layer)).collect(),
         );
         // One result for each layer first: whichever thread fails, the first layer is named.
         let layers: Vec<Result<Layer, LoadError>> = layers;
@@ -216,51 +227,22 @@ impl Encoder {
 }
 
 impl Layer {
-    fn load(loader: &Loader<'_>, config: &Config, layer: usize) -> Result<Self, LoadError> {
+    fn load(reader: &impl WeightReader, config: &Config, layer: usize) -> Result<Self, LoadError> {
         let name = |part: &str| format!("encoder.layer.{layer}.{part}");
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
         let [query, key, value] =
             ["query", "key", "value"].map(|x| name(&format!("attention.self.{x}")));
         Ok(Self {
-            query_key_value: loader.linear(&[&query, &key, &value], hidden, hidden)?,
-            attention_output: loader.linear(&[&name("attention.output.dense")], hidden, hidden)?,
-            attention_norm: loader.layer_norm(&name("attention.output.LayerNorm"), hidden)?,
-            intermediate: loader.linear(&[&name("intermediate.dense")], intermediate, hidden)?,
-            output: loader.linear(&[&name("output.dense")], hidden, intermediate)?,
-            output_norm: loader.layer_norm(&name("output.LayerNorm"), hidden)?,
+            query_key_value: reader.linear(&[&query, &key, &value], hidden, hidden)?,
+            attention_output: reader.linear(&[&name("attention.output.dense")], hidden, hidden)?,
+            attention_norm: reader.layer_norm(&name("attention.output.LayerNorm"), hidden)?,
+            intermediate: reader.linear(&[&name("intermediate.dense")], intermediate, hidden)?,
+            output: reader.linear(&[&name("output.dense")], hidden, intermediate)?,
+            output_norm: reader.layer_norm(&name("output.LayerNorm"), hidden)?,
         })
     }
 
     fn linears(&self) -> [&Linear; 4] {
         [&self.query_key_value, &self.attention_output, &self.intermediate, &self.output]
     }
-}
-
-/// Compares every dimension of the config with the tensors, before anything is allocated.
-fn check_shapes(config: &Config, tensors: &BertTensors) -> Result<(), LoadError> {
-    let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
-    let embeddings = [
-        ("word_embeddings", config.vocab_size),
-        ("position_embeddings", config.max_position_embeddings),
-        ("token_type_embeddings", config.type_vocab_size),
-    ];
-    for (table, rows) in embeddings {
-        tensors.require(&format!("embeddings.{table}.weight"), &[rows, hidden])?;
-    }
-    for layer in 0..config.num_hidden_layers {
-        let parts = [
-            ("attention.self.query", hidden, hidden),
-            ("attention.self.key", hidden, hidden),
-            ("attention.self.value", hidden, hidden),
-            ("attention.output.dense", hidden, hidden),
-            ("intermediate.dense", intermediate, hidden),
-            ("output.dense", hidden, intermediate),
-        ];
-        for (part, outputs, inputs) in parts {
-            let name = format!("encoder.layer.{layer}.{part}");
-            tensors.require(&format!("{name}.weight"), &[outputs, inputs])?;
-            tensors.require(&format!("{name}.bias"), &[outputs])?;
-        }
-    }
-    Ok(())
 }

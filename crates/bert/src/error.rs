@@ -63,6 +63,30 @@ pub enum LoadError {
         /// The config file.
         file: PathBuf,
     },
+    /// A file of panels is for another model, machine or version.
+    #[error("{}: {key}: expected {expected}, found {found}; write it again with `nervio pack`, or remove it", file.display())]
+    Panels {
+        /// The file of panels.
+        file: PathBuf,
+        /// The key of its metadata.
+        key: &'static str,
+        /// What this model on this machine has.
+        expected: String,
+        /// What the file says.
+        found: String,
+    },
+    /// A tensor of a file of panels cannot be used in place.
+    #[error("{}: tensor {tensor}: expected {expected}, found {found}", file.display())]
+    PanelTensor {
+        /// The file of panels.
+        file: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
     /// A weight does not fit the type that was asked for.
     #[error("{}: {tensor}: {value} does not fit {dtype}; expected magnitudes up to {limit}", file.display())]
     Overflow {

@@ -1,14 +1,14 @@
 //! From the tensors of a checkpoint to packed weights, in the type asked for.
 
 use half::{bf16, f16};
-use nervio_kernels::{Aligned, INT8_LIMIT, PackedMatrix, WeightKind};
+use nervio_kernels::{Aligned, Frozen, INT8_LIMIT, PackedMatrix, WeightKind};
 use nervio_simd::Isa;
 use nervio_weights::BertTensors;
 use rayon::prelude::*;
 
 use crate::LoadError;
 use crate::embeddings::Table;
-use crate::encoder::{LayerNorm, Linear};
+use crate::reader::WeightReader;
 use crate::source::{Element, Source};
 
 /// How weights are to be held in memory; `Auto` keeps the type of the checkpoint.
@@ -28,73 +28,48 @@ pub(crate) struct Loader<'a> {
     pub(crate) tensors: &'a BertTensors,
 }
 
-impl<'a> Loader<'a> {
-    /// A vector of floats, such as a bias; `[len]`.
-    pub(crate) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, LoadError> {
+impl WeightReader for Loader<'_> {
+    fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, LoadError> {
         let tensor = self.tensors.require(name, &[len])?.floats()?;
         tensor.check_finite()?;
         Ok(tensor.to_vec())
     }
 
-    /// A layer norm; `[hidden]`.
-    pub(crate) fn layer_norm(&self, name: &str, hidden: usize) -> Result<LayerNorm, LoadError> {
-        Ok(LayerNorm {
-            weight: self.vector(&format!("{name}.weight"), hidden)?,
-            bias: self.vector(&format!("{name}.bias"), hidden)?,
-        })
-    }
-
-    /// One or more linear layers with the same input as one: `[outputs, inputs]` each.
-    pub(crate) fn linear(
+    fn matrix(
         &self,
         names: &[&str],
         outputs: usize,
         inputs: usize,
-    ) -> Result<Linear, LoadError> {
-        let mut bias = Vec::with_capacity(names.len() * outputs);
-        let mut sources = Vec::with_capacity(names.len());
-        for name in names {
-            sources.push(self.source(&format!("{name}.weight"), &[outputs, inputs])?);
-            bias.append(&mut self.vector(&format!("{name}.bias"), outputs)?);
-        }
-        Ok(Linear { weights: self.pack(&sources, outputs, inputs)?, bias })
+    ) -> Result<PackedMatrix, LoadError> {
+        let open = |name: &&str| self.source(&format!("{name}.weight"), &[outputs, inputs]);
+        let sources: Vec<_> = names.iter().map(open).collect::<Result<_, _>>()?;
+        let packed = self.pack(&sources, outputs, inputs);
+        sources.iter().try_for_each(Source::finish)?;
+        Ok(packed)
     }
 
-    /// An embedding table; `[rows, hidden]`.
-    pub(crate) fn table(&self, name: &str, rows: usize, hidden: usize) -> Result<Table, LoadError> {
+    fn table(&self, name: &str, rows: usize, hidden: usize) -> Result<Table, LoadError> {
         let source = self.source(name, &[rows, hidden])?;
         let table = match self.kind(std::slice::from_ref(&source)) {
-            WeightKind::F32 => Table::F32(read_all(&source, rows, hidden)),
-            WeightKind::F16 => Table::F16(read_all::<f16>(&source, rows, hidden)),
-            WeightKind::BF16 => Table::BF16(read_all::<bf16>(&source, rows, hidden)),
-            WeightKind::Int8 => {
-                let scales = source.scales(i8::MAX);
-                let mut values = Aligned::new(rows * hidden);
-                values.as_mut_slice().par_chunks_mut(hidden.max(1)).enumerate().for_each_init(
-                    || vec![0.0; hidden],
-                    |buffer, (row, out)| source.read_int8(row, scales[row], buffer, out),
-                );
-                Table::Int8(values, scales)
-            }
+            WeightKind::F32 => Table::F32(read_all(&source, WeightKind::F32, rows, hidden)),
+            WeightKind::F16 => Table::F16(read_all(&source, WeightKind::F16, rows, hidden)),
+            WeightKind::BF16 => Table::BF16(read_all(&source, WeightKind::BF16, rows, hidden)),
+            WeightKind::Int8 => read_int8(&source, rows, hidden),
         };
         source.finish()?;
         Ok(table)
     }
 
-    /// The first row of a table; `[hidden]`.
-    pub(crate) fn first_row(
-        &self,
-        name: &str,
-        rows: usize,
-        hidden: usize,
-    ) -> Result<Vec<f32>, LoadError> {
+    fn first_row(&self, name: &str, rows: usize, hidden: usize) -> Result<Vec<f32>, LoadError> {
         let mut row = vec![0.0; hidden];
         let source = self.source(name, &[rows, hidden])?;
         source.read(0, &mut row);
         source.finish()?;
         Ok(row)
     }
+}
 
+impl<'a> Loader<'a> {
     /// A matrix of the checkpoint, of the right shape.
     fn source(&self, name: &str, shape: &[usize]) -> Result<Source<'a>, LoadError> {
         Source::open(self.tensors, name, shape)
@@ -112,15 +87,10 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn pack(
-        &self,
-        sources: &[Source<'_>],
-        outputs: usize,
-        inputs: usize,
-    ) -> Result<PackedMatrix, LoadError> {
+    fn pack(&self, sources: &[Source<'_>], outputs: usize, inputs: usize) -> PackedMatrix {
         let rows = sources.len() * outputs;
         let place = |row: usize| (&sources[row / outputs], row % outputs);
-        let packed = match self.kind(sources) {
+        match self.kind(sources) {
             WeightKind::F32 => pack_floats::<f32>(self.isa, rows, inputs, place),
             WeightKind::F16 => pack_floats::<f16>(self.isa, rows, inputs, place),
             WeightKind::BF16 => pack_floats::<bf16>(self.isa, rows, inputs, place),
@@ -133,9 +103,7 @@ impl<'a> Loader<'a> {
                 };
                 PackedMatrix::pack(self.isa, rows, inputs, fill, scales.clone())
             }
-        };
-        sources.iter().try_for_each(Source::finish)?;
-        Ok(packed)
+        }
     }
 }
 
@@ -153,10 +121,32 @@ fn pack_floats<'a, T: Element>(
     PackedMatrix::pack(isa, rows, inputs, fill, Vec::new())
 }
 
-/// All rows in a type of floats.
-fn read_all<T: Element>(source: &Source<'_>, rows: usize, columns: usize) -> Aligned<T> {
+/// All rows in a type of floats, which is that of `kind`.
+fn read_all<T: Element>(
+    source: &Source<'_>,
+    kind: WeightKind,
+    rows: usize,
+    columns: usize,
+) -> Frozen<T> {
+    if let Some(values) = source.in_place(kind) {
+        return values;
+    }
     let mut values = Aligned::new(rows * columns);
     let rows = values.as_mut_slice().par_chunks_mut(columns.max(1)).enumerate();
     rows.for_each(|(row, out)| source.read(row, out));
-    values
+    values.into()
+}
+
+/// All rows as 8-bit integers.
+fn read_int8(source: &Source<'_>, rows: usize, columns: usize) -> Table {
+    let scales = source.scales(i8::MAX);
+    if let Some(values) = source.in_place(WeightKind::Int8) {
+        return Table::Int8(values, scales);
+    }
+    let mut values = Aligned::new(rows * columns);
+    values.as_mut_slice().par_chunks_mut(columns.max(1)).enumerate().for_each_init(
+        || vec![0.0; columns],
+        |buffer, (row, out)| source.read_int8(row, scales[row], buffer, out),
+    );
+    Table::Int8(values.into(), scales)
 }

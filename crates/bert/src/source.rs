@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytemuck::Pod;
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
-use nervio_kernels::{WeightKind, nearest_i8};
+use nervio_kernels::{Frozen, WeightKind, nearest_i8};
 use nervio_weights::{BertTensors, Dtype, FloatTensor, Int8Tensor};
 
 use crate::LoadError;
@@ -130,6 +130,17 @@ impl<'a> Source<'a> {
                 _ => WeightKind::F32,
             },
         }
+    }
+
+    /// All rows where they lie, if they are part of the program and held as `kind`.
+    pub(crate) fn in_place<T: Pod>(&self, kind: WeightKind) -> Option<Frozen<T>> {
+        if self.kind() != kind {
+            return None;
+        }
+        let values = Frozen::new(self.tensors.part_of_program(&self.name)?)?;
+        // Nobody looks at the rows one by one: let `finish` look at all.
+        self.note(false);
+        Some(values)
     }
 
     /// Writes one row, `[columns]`.

@@ -105,6 +105,12 @@ fn offset(memory: &[u8], alignment: usize) -> usize {
     memory.as_ptr().addr().wrapping_neg() % alignment % (memory.len() + 1)
 }
 
+impl<T: Pod> AsRef<[u8]> for Aligned<T> {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(self.as_slice())
+    }
+}
+
 impl<T: Pod> Default for Aligned<T> {
     fn default() -> Self {
         Self::new(0)

@@ -35,6 +35,7 @@ mod activation;
 mod aligned;
 mod attention;
 mod exact;
+mod frozen;
 mod layer_norm;
 mod math;
 mod matmul;
@@ -46,6 +47,7 @@ mod workspace;
 pub use activation::{Activation, UnknownActivation};
 pub use aligned::Aligned;
 pub use attention::{AttentionShape, attention, attention_probabilities, attention_reference};
+pub use frozen::{Frozen, SharedBytes};
 pub use layer_norm::{layer_norm, layer_norm_reference};
 pub use matmul::{
     Element, Epilogue, INT8_LIMIT, PackedMatrix, WeightKind, matmul, matmul_reference, nearest_i8,

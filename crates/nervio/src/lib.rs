@@ -21,7 +21,8 @@
 //! - A document is never truncated: a long one is read in overlapping windows, and the answer says
 //!   in how many.
 //! - Once a model is loaded nothing of its files stays open or mapped: they may be replaced, cut
-//!   short or removed.
+//!   short or removed. The exception is a file of panels ([`RecognizerBuilder::pack`]), which is used
+//!   in place: it may be replaced or removed, but not cut short.
 #![forbid(unsafe_code)]
 
 mod document;
@@ -30,6 +31,7 @@ mod embedded;
 mod error;
 mod inspect;
 mod options;
+mod panels;
 mod plan;
 mod profile;
 mod recognizer;
@@ -40,6 +42,7 @@ pub use document::{Document, Recognition};
 pub use error::Error;
 pub use inspect::{Inspection, TensorInfo, TensorUse, inspect};
 pub use options::{Compat, DEFAULT_BATCH_TOKENS, Dtype, RecognizerBuilder};
+pub use panels::Panels;
 pub use profile::{Bound, Profile, Roofs, StageProfile};
 pub use recognizer::Recognizer;
 pub use source::ModelSource;

@@ -8,7 +8,7 @@ use nervio_ner::DecoderOptions;
 use nervio_simd::Isa;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::{Error, ModelSource, Recognizer, Tracer};
+use crate::{Error, ModelSource, Panels, Recognizer, Tracer};
 
 /// Tokens in one batch, special tokens counted, unless the caller says otherwise. More gains
 /// nothing: from here on the products run at their full speed.
@@ -161,7 +161,8 @@ impl RecognizerBuilder {
     }
 
     /// Whether the weights file is mapped while it is loaded (the default) or read. Once loaded,
-    /// nothing of it stays open either way.
+    /// nothing of it stays open either way. A file of panels ([`pack`](Self::pack)) is used only
+    /// mapped, and stays so.
     #[must_use]
     pub fn mmap(mut self, mmap: bool) -> Self {
         self.mmap = mmap;
@@ -220,6 +221,21 @@ impl RecognizerBuilder {
     /// When a file of the model is missing or wrong, or an option makes no sense.
     pub fn build(self) -> Result<Recognizer, Error> {
         Recognizer::load(self)
+    }
+
+    /// Packs the weights of the model's folder for this machine's instruction set and writes them to
+    /// a file of panels beside the checkpoint. A recogniser that is built from the folder later, with
+    /// the same `dtype`, maps that file: it starts at once, and processes share the memory. Answers
+    /// have the same bits either way.
+    ///
+    /// The file must not be changed in place while a recogniser uses it; replacing it, as this does,
+    /// or removing it is safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build), and when the file cannot be written or the model is no folder.
+    pub fn pack(&self) -> Result<Panels, Error> {
+        crate::panels::pack(self)
     }
 
     /// Loads the model for looking into its forward pass; it may be an encoder without classifier.

@@ -1,5 +1,6 @@
 //! From documents to entities.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use nervio_bert::{Batch, Config, Scratch, TokenClassifier};
@@ -11,6 +12,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use crate::options::{Compat, RecognizerBuilder, WindowOptions};
+use crate::panels;
 use crate::plan::{Planned, batches, window_ids, window_options};
 use crate::{Document, Error, Recognition};
 
@@ -35,6 +37,7 @@ pub struct Recognizer {
     windows: WindowOptions,
     batch_tokens: usize,
     pub(crate) kind: Option<WeightKind>,
+    panels: Option<PathBuf>,
     scratches: Mutex<Vec<Scratch>>,
 }
 
@@ -57,12 +60,15 @@ impl Recognizer {
         let parts = builder.source()?.open(builder.mmap)?;
         let windows = window_options(&builder, &parts.config, &parts.tokenizer)?;
         let tensors = BertTensors::new(&parts.checkpoint)?;
-        let dtype = builder.dtype.weights();
-        let classifier =
-            pool.install(|| TokenClassifier::load(isa, &parts.config, &tensors, dtype))?;
+        let panels = panels::find(isa, &builder, &parts, &tensors)?;
+        let classifier = pool.install(|| match &panels {
+            Some((key, panels)) => TokenClassifier::open_panels(key, &parts.config, panels),
+            None => TokenClassifier::load(isa, &parts.config, &tensors, builder.dtype.weights()),
+        })?;
         let decoder = Decoder::new(LabelSet::new(&parts.config.labels)?, builder.decoder)?;
         Ok(Self {
             kind: classifier.encoder().kind(),
+            panels: panels.map(|(_, panels)| panels.path().to_owned()),
             classifier,
             tokenizer: parts.tokenizer,
             pool,
@@ -138,13 +144,13 @@ impl Recognizer {
     /// How the encoder's weights are held: `f32`, `f16`, `bf16`, `int8` or `mixed`.
     #[must_use]
     pub fn dtype_name(&self) -> &'static str {
-        match self.kind {
-            Some(WeightKind::F32) => "f32",
-            Some(WeightKind::F16) => "f16",
-            Some(WeightKind::BF16) => "bf16",
-            Some(WeightKind::Int8) => "int8",
-            None => "mixed",
-        }
+        self.kind.map_or("mixed", WeightKind::name)
+    }
+
+    /// The file of panels in use, if the folder has one; see [`RecognizerBuilder::pack`].
+    #[must_use]
+    pub fn panels(&self) -> Option<&Path> {
+        self.panels.as_deref()
     }
 
     /// Bytes that the weights occupy in memory.

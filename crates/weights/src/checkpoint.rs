@@ -74,6 +74,19 @@ impl OneFile {
     }
 }
 
+/// The bytes of one tensor, with the files that hold them.
+struct TensorBytes {
+    inner: Arc<Inner>,
+    file: usize,
+    range: Range<usize>,
+}
+
+impl AsRef<[u8]> for TensorBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.inner.files[self.file].storage.bytes()[self.range.clone()]
+    }
+}
+
 impl Checkpoint {
     /// Opens `model.safetensors` of a folder or, where there is none, the shards of
     /// `model.safetensors.index.json`.
@@ -194,6 +207,32 @@ impl Checkpoint {
             shape: &info.shape,
             data: file.storage.bytes().get(file.range(name)?)?,
             file: &file.path,
+        })
+    }
+
+    /// The bytes of a tensor, kept alive with the checkpoint's files. The contract of
+    /// [`OpenOptions::mmap`] then holds for as long as they live.
+    #[must_use]
+    pub fn shared(&self, name: &str) -> Option<Arc<dyn AsRef<[u8]> + Send + Sync>> {
+        let file = *self.inner.place.get(name)?;
+        let range = self.inner.files[file].range(name)?;
+        Some(Arc::new(TensorBytes { inner: Arc::clone(&self.inner), file, range }))
+    }
+
+    /// Whether the checkpoint is part of the program, so that nothing can happen to it.
+    #[must_use]
+    pub fn is_static(&self) -> bool {
+        self.inner.files.iter().all(|file| matches!(file.storage, Storage::Static(_)))
+    }
+
+    /// The header, the whole and the tensors of each file.
+    pub(crate) fn contents(
+        &self,
+    ) -> impl Iterator<Item = (&[u8], &[u8], impl Iterator<Item = Tensor<'_>>)> {
+        self.inner.files.iter().map(|file| {
+            let bytes = file.storage.bytes();
+            let tensors = file.header.tensors.keys().filter_map(|name| self.get(name));
+            (&bytes[..file.header.data_start], bytes, tensors)
         })
     }
 

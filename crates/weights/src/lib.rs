@@ -37,6 +37,7 @@
 
 mod checkpoint;
 mod error;
+mod fingerprint;
 mod float;
 mod header;
 mod index;
@@ -55,4 +56,4 @@ pub use int8::Int8Tensor;
 pub use names::BertTensors;
 pub use safetensors::Dtype;
 pub use tensor::Tensor;
-pub use write::{OwnedTensor, write_file};
+pub use write::{OwnedTensor, TensorView, write_file, write_in_order};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::{Checkpoint, Error, Int8Tensor, Tensor};
 
@@ -68,6 +69,15 @@ impl BertTensors {
         let tensor = self.require(canonical, shape)?;
         let rows = &shape[..shape.len().min(1)];
         Int8Tensor::new(tensor, self.require(&format!("{canonical}_scale"), rows)?)
+    }
+
+    /// The bytes of a tensor, if the checkpoint is part of the program.
+    #[must_use]
+    pub fn part_of_program(&self, canonical: &str) -> Option<Arc<dyn AsRef<[u8]> + Send + Sync>> {
+        if !self.checkpoint.is_static() {
+            return None;
+        }
+        self.checkpoint.shared(self.names.get(canonical)?)
     }
 
     /// [`Checkpoint::will_read`], by the canonical name.

@@ -41,6 +41,26 @@ impl OwnedTensor {
     }
 }
 
+/// A tensor to be written, its elements elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct TensorView<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The type of its elements.
+    pub dtype: Dtype,
+    /// Its dimensions.
+    pub shape: &'a [usize],
+    /// Its elements, little-endian, row-major.
+    pub data: &'a [u8],
+}
+
+impl<'a> From<&'a OwnedTensor> for TensorView<'a> {
+    fn from(tensor: &'a OwnedTensor) -> Self {
+        let OwnedTensor { name, dtype, shape, data } = tensor;
+        Self { name, dtype: *dtype, shape, data }
+    }
+}
+
 /// Writes a safetensors file whole or not at all: beside its place first, then renamed.
 ///
 /// The same tensors and metadata give the same bytes. Tensors are ordered as the `safetensors`
@@ -56,10 +76,35 @@ pub fn write_file(
     tensors: &[OwnedTensor],
     metadata: HashMap<String, String>,
 ) -> Result<(), Error> {
-    let mut order: Vec<&OwnedTensor> = tensors.iter().collect();
-    order.sort_by(|a, b| b.dtype.cmp(&a.dtype).then_with(|| a.name.cmp(&b.name)));
-    check(path, &order)?;
-    let header = header(path, &order, &metadata.into_iter().collect())?;
+    let mut order: Vec<TensorView<'_>> = tensors.iter().map(TensorView::from).collect();
+    order.sort_by(|a, b| b.dtype.cmp(&a.dtype).then_with(|| a.name.cmp(b.name)));
+    write(path, &order, metadata, 8)
+}
+
+/// As [`write_file`], but the tensors lie in the order given and the data begins on a border of
+/// 4,096 bytes: tensors that are multiples of 64 bytes long, and come first, begin on a cache line
+/// when the file is mapped.
+///
+/// # Errors
+///
+/// As [`write_file`].
+pub fn write_in_order(
+    path: &Path,
+    tensors: &[TensorView<'_>],
+    metadata: HashMap<String, String>,
+) -> Result<(), Error> {
+    write(path, tensors, metadata, 4096)
+}
+
+/// Writes the file; the data begins at a multiple of `alignment`.
+fn write(
+    path: &Path,
+    tensors: &[TensorView<'_>],
+    metadata: HashMap<String, String>,
+    alignment: usize,
+) -> Result<(), Error> {
+    check(path, tensors)?;
+    let header = header(path, tensors, &metadata.into_iter().collect(), alignment)?;
     // A rename would replace a device, too.
     if let Ok(there) = fs::metadata(path) {
         regular_len(path, &there)?;
@@ -67,14 +112,14 @@ pub fn write_file(
     write_whole(path, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
-        order.iter().try_for_each(|tensor| out.write_all(&tensor.data))
+        tensors.iter().try_for_each(|tensor| out.write_all(tensor.data))
     })
     .map_err(io_error("write", path))
 }
 
 /// Refuses what a reader would refuse.
-fn check(path: &Path, tensors: &[&OwnedTensor]) -> Result<(), Error> {
-    let mut names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+fn check(path: &Path, tensors: &[TensorView<'_>]) -> Result<(), Error> {
+    let mut names: Vec<&str> = tensors.iter().map(|tensor| tensor.name).collect();
     names.sort_unstable();
     let twice = names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0]);
     if let Some(key) = twice {
@@ -82,12 +127,12 @@ fn check(path: &Path, tensors: &[&OwnedTensor]) -> Result<(), Error> {
         return Err(Error::DuplicateKey { file, what: "the header", key });
     }
     for tensor in tensors {
-        check_name(path, &tensor.name)?;
-        let expected = byte_len(path, &tensor.name, &tensor.shape, tensor.dtype)?;
+        check_name(path, tensor.name)?;
+        let expected = byte_len(path, tensor.name, tensor.shape, tensor.dtype)?;
         if tensor.data.len() != expected {
             return Err(Error::Length {
                 file: path.to_owned(),
-                tensor: tensor.name.clone(),
+                tensor: tensor.name.to_owned(),
                 expected,
                 found: format!("{} bytes of data", tensor.data.len()),
             });
@@ -96,15 +141,17 @@ fn check(path: &Path, tensors: &[&OwnedTensor]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The JSON of the header, padded so that the data begins at a multiple of 8.
+/// The JSON of the header, padded so that the data begins at a multiple of `alignment`.
 fn header(
     path: &Path,
-    tensors: &[&OwnedTensor],
+    tensors: &[TensorView<'_>],
     metadata: &BTreeMap<String, String>,
+    alignment: usize,
 ) -> Result<Vec<u8>, Error> {
     let mut json = serde_json::to_vec(&Header { tensors, metadata })
         .map_err(|error| io_error("write", path)(error.into()))?;
-    json.resize(json.len().next_multiple_of(8), b' ');
+    // In front of it are 8 bytes with its length.
+    json.resize((8 + json.len()).next_multiple_of(alignment) - 8, b' ');
     if json.len() as u64 > MAX_HEADER {
         return Err(Error::TooLong {
             file: path.to_owned(),
@@ -118,7 +165,7 @@ fn header(
 
 /// Metadata and tensors with their offsets, in order.
 struct Header<'a> {
-    tensors: &'a [&'a OwnedTensor],
+    tensors: &'a [TensorView<'a>],
     metadata: &'a BTreeMap<String, String>,
 }
 
@@ -133,10 +180,10 @@ impl Serialize for Header<'_> {
             let end = begin + tensor.data.len();
             let info = TensorInfo {
                 dtype: tensor.dtype,
-                shape: tensor.shape.clone(),
+                shape: tensor.shape.to_vec(),
                 data_offsets: (begin, end),
             };
-            map.serialize_entry(&tensor.name, &info)?;
+            map.serialize_entry(tensor.name, &info)?;
             begin = end;
         }
         map.end()

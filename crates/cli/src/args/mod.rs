@@ -11,7 +11,7 @@ pub(crate) use input::InputArgs;
 pub(crate) use model::{EngineArgs, ModelArgs};
 pub(crate) use output::{Destination, OutputArgs};
 pub(crate) use tools::{
-    BenchArgs, CompareArgs, DumpArgs, EvalArgs, InspectArgs, Shape, TokenizeArgs,
+    BenchArgs, CompareArgs, DumpArgs, EvalArgs, InspectArgs, PackArgs, Shape, TokenizeArgs,
 };
 
 use std::ffi::OsString;
@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Describe a model: its configuration, tensors, sizes and memory
     Inspect(InspectArgs),
+    /// Write the weights of a folder as this machine reads them, for an instant start
+    Pack(PackArgs),
 }
 
 /// Arguments of `nervio ner`.

@@ -53,13 +53,16 @@ impl ModelArgs {
     }
 }
 
+/// The names of [`Dtype`].
+pub(super) const DTYPES: [&str; 5] = ["auto", "f32", "f16", "bf16", "int8"];
+
 /// How the model is run.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Engine")]
 pub(crate) struct EngineArgs {
     /// How weights are held in memory; auto keeps what the file has
     #[arg(long, value_name = "TYPE", default_value = "auto",
-          value_parser = one_of::<Dtype>(&["auto", "f32", "f16", "bf16", "int8"]))]
+          value_parser = one_of::<Dtype>(&DTYPES))]
     pub(crate) dtype: Dtype,
     /// Read the weights into memory instead of mapping the file
     #[arg(long)]

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use nervio::Dtype;
 
+use super::model::{DTYPES, one_of};
 use super::{EngineArgs, InputArgs, ModelArgs};
 use crate::output::OffsetUnit;
 
@@ -132,6 +134,24 @@ pub(crate) struct InspectArgs {
     /// Write the description as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Arguments of `nervio pack`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  \
+    nervio pack ./my-model && nervio --model ./my-model \"Ana vive en Lima\"\n\n\
+    Writes model.INSTRUCTION_SET.DTYPE.panels.safetensors into the folder, about as large as the weights.\n\
+    Commands that load the folder with the same --dtype on such a machine then use it in place: they\n\
+    start in milliseconds and share its memory. It is refused, with the reason, when the weights of the\n\
+    folder have changed.")]
+pub(crate) struct PackArgs {
+    /// A Hugging Face model folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// How weights are held; auto keeps what the file has
+    #[arg(long, value_name = "TYPE", default_value = "auto",
+          value_parser = one_of::<Dtype>(&DTYPES))]
+    pub(crate) dtype: Dtype,
 }
 
 /// A batch of `batch` documents of `length` pieces each, written `8x128`.

@@ -6,6 +6,7 @@ mod dump;
 mod eval;
 mod inspect;
 mod ner;
+mod pack;
 mod tokenize;
 
 use std::io::Write;
@@ -26,6 +27,7 @@ pub(crate) fn run(command: &Command) -> Result<Outcome> {
         Command::Compare(arguments) => compare::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
+        Command::Pack(arguments) => pack::run(arguments),
     }
 }
 

@@ -7,7 +7,7 @@ use nervio_simd::{Isa, Kernel, MatMut, Simd};
 
 use super::epilogue::Epilogue;
 use super::int8::{Int8Left, Int8Panel, multiply_int8};
-use super::pack::Panels;
+use super::packed_matrix::Panels;
 use super::row_panels::RowPanels;
 use super::tile::{Ahead, LINE, MAX_WIDTH, Place, ROWS, STEP, finish, multiply};
 use crate::activation::Activation;

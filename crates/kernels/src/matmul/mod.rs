@@ -29,18 +29,20 @@ mod block;
 mod epilogue;
 mod int8;
 mod pack;
+mod packed_matrix;
 mod reference;
 mod row_panels;
 mod tile;
 
 pub use epilogue::Epilogue;
 pub use int8::INT8_LIMIT;
-pub use pack::{Element, PackedMatrix, WeightKind, nearest_i8};
+pub use packed_matrix::{Element, PackedMatrix, WeightKind, nearest_i8};
 pub use reference::matmul_reference;
 
 pub(crate) use block::{Left, Product, multiply_block};
 pub(crate) use int8::RowScale;
-pub(crate) use pack::{Panels, pack_columns, pack_keys, pack_left, pack_row_panel};
+pub(crate) use pack::{pack_columns, pack_keys, pack_left, pack_row_panel};
+pub(crate) use packed_matrix::Panels;
 pub(crate) use row_panels::RowPanels;
 
 use nervio_simd::{Isa, MatMut};
