@@ -38,6 +38,7 @@ pub struct Recognizer {
     batch_tokens: usize,
     pub(crate) kind: Option<WeightKind>,
     panels: Option<PathBuf>,
+    file_bytes: u64,
     scratches: Mutex<Vec<Scratch>>,
 }
 
@@ -68,6 +69,7 @@ impl Recognizer {
         let decoder = Decoder::new(LabelSet::new(&parts.config.labels)?, builder.decoder)?;
         Ok(Self {
             kind: classifier.encoder().kind(),
+            file_bytes: parts.checkpoint.total_bytes(),
             panels: panels.map(|(_, panels)| panels.path().to_owned()),
             classifier,
             tokenizer: parts.tokenizer,
@@ -151,6 +153,12 @@ impl Recognizer {
     #[must_use]
     pub fn panels(&self) -> Option<&Path> {
         self.panels.as_deref()
+    }
+
+    /// Bytes of the checkpoint's files.
+    #[must_use]
+    pub fn file_bytes(&self) -> u64 {
+        self.file_bytes
     }
 
     /// Bytes that the weights occupy in memory.

@@ -53,6 +53,51 @@ impl ModelArgs {
     }
 }
 
+/// A model by the name given for it: a folder, or `embedded`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ModelName {
+    name: String,
+    source: ModelSource,
+}
+
+impl ModelName {
+    /// The name that stands for the model in the program.
+    const EMBEDDED: &str = "embedded";
+
+    /// Reads a name. A folder called `embedded` is written `./embedded`.
+    pub(crate) fn parse(name: &str) -> Result<Self, String> {
+        let source = if name == Self::EMBEDDED { embedded()? } else { folder(name) };
+        Ok(Self { name: name.to_owned(), source })
+    }
+
+    /// The name as given.
+    pub(crate) fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    /// Where the model is.
+    pub(crate) fn source(&self) -> ModelSource {
+        self.source.clone()
+    }
+}
+
+fn folder(name: &str) -> ModelSource {
+    ModelSource::Folder(name.into())
+}
+
+/// The model in the program.
+#[cfg(feature = "embedded-model")]
+#[allow(clippy::unnecessary_wraps, reason = "fails where no model is built in")]
+fn embedded() -> Result<ModelSource, String> {
+    Ok(ModelSource::Embedded)
+}
+
+/// The model in the program.
+#[cfg(not(feature = "embedded-model"))]
+fn embedded() -> Result<ModelSource, String> {
+    Err("this build of nervio holds no model".to_owned())
+}
+
 /// The names of [`Dtype`].
 pub(super) const DTYPES: [&str; 5] = ["auto", "f32", "f16", "bf16", "int8"];
 

@@ -8,20 +8,25 @@ use std::str::FromStr;
 use clap::Args;
 use nervio::Dtype;
 
-use super::model::{DTYPES, one_of};
+use super::model::{DTYPES, ModelName, one_of};
 use super::{EngineArgs, InputArgs, ModelArgs};
 use crate::output::OffsetUnit;
 
 /// Arguments of `nervio eval`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  \
-    nervio eval --model ./my-model --data esp.testa\n\n\
+#[command(after_help = "Examples:\n  \
+    nervio eval --model ./my-model --data esp.testa\n  \
+    nervio eval --compare embedded ./my-model ./another --data esp.testa\n\n\
     The words are taken as given; each has the label of its first piece, as in transformers'\n\
     own scripts. The first column is the word, the last one the gold tag.")]
 pub(crate) struct EvalArgs {
     /// A CoNLL file with gold tags in the last column
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
+    /// Evaluate several models and write a Markdown table, best F1 first
+    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["model", "errors"],
+          value_parser = ModelName::parse)]
+    pub(crate) compare: Vec<ModelName>,
     /// List the entities that were missed, mistyped, cut wrongly or made up
     #[arg(long)]
     pub(crate) errors: bool,

@@ -1,4 +1,6 @@
-//! `nervio eval`: a model against gold tags.
+//! `nervio eval`: a model, or several, against gold tags.
+
+mod compare;
 
 use std::io::Write;
 use std::time::Instant;
@@ -20,6 +22,12 @@ const DIGITS: usize = 4;
 /// Runs the command.
 pub(crate) fn run(arguments: &EvalArgs) -> Result<Outcome> {
     let sentences = read_conll(&arguments.data)?;
+    if !arguments.compare.is_empty() {
+        let mut out = std::io::stdout().lock();
+        let outcome = compare::run(arguments, &sentences, &mut out)?;
+        out.flush()?;
+        return Ok(outcome);
+    }
     let builder = Recognizer::builder().model(arguments.model.source()?);
     let recognizer = arguments.engine.configure(builder).build()?;
     let start = Instant::now();
