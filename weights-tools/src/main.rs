@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nervio_weights_tools::{quantize, synth};
+use nervio_weights_tools::{convert, quantize, synth};
 
 /// Make, convert and check BERT checkpoints for nervio.
 #[derive(Debug, Parser)]
@@ -18,6 +18,8 @@ struct Cli {
 enum Command {
     /// Write a model folder of random but well-scaled weights, the same bytes everywhere
     Synth(synth::Args),
+    /// Turn a checkpoint of another format into a model folder
+    Convert(convert::Args),
     /// Write a model folder with smaller weights
     Quantize(quantize::Args),
 }
@@ -25,6 +27,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Synth(args) => synth::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Quantize(args) => quantize::run(&args),
     };
     match outcome {

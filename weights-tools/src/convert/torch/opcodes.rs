@@ -19,7 +19,6 @@ pub(super) const SHORT_BINUNICODE: u8 = 0x8c;
 pub(super) const EMPTY_TUPLE: u8 = b')';
 pub(super) const TUPLE: u8 = b't';
 pub(super) const TUPLE1: u8 = 0x85;
-pub(super) const TUPLE2: u8 = 0x86;
 pub(super) const TUPLE3: u8 = 0x87;
 pub(super) const EMPTY_LIST: u8 = b']';
 pub(super) const APPEND: u8 = b'a';
