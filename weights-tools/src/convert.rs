@@ -12,6 +12,7 @@ mod reader;
 mod safe;
 mod shards;
 mod source;
+mod tensorflow;
 mod torch;
 mod write;
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use super::reader::Reader;
 use super::safe::Safe;
 use super::shards::Shards;
-use super::torch;
+use super::{tensorflow, torch};
 
 /// Files that hold a checkpoint, best first.
 const FILES: [&str; 4] = [
@@ -24,11 +24,16 @@ pub(super) fn open(source: &Path) -> Result<(PathBuf, Box<dyn Reader>)> {
         let file = find(source)?;
         return Ok((source.to_owned(), open_file(&file)?));
     }
+    // TensorFlow names a checkpoint by what its files have in common.
+    let mut index = source.as_os_str().to_owned();
+    index.push(".index");
+    let file = if source.exists() { source.to_owned() } else { PathBuf::from(index) };
     let folder = match source.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    Ok((folder, open_file(source)?))
+    let shown = if file.exists() { file } else { source.to_owned() };
+    Ok((folder, open_file(&shown)?))
 }
 
 /// The checkpoint in a folder.
@@ -66,6 +71,8 @@ fn open_file(file: &Path) -> Result<Box<dyn Reader>> {
         Ok(Box::new(Safe::open(file)?))
     } else if name.ends_with(".index.json") {
         Ok(Box::new(Shards::open(file)?))
+    } else if name.ends_with(".index") {
+        Ok(Box::new(tensorflow::Bundle::open(file)?))
     } else if name.ends_with(".onnx") {
         bail!("{}: ONNX cannot be converted yet", file.display())
     } else {
