@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nervio_weights_tools::{quantize, synth};
+use nervio_weights_tools::{convert, diff, quantize, synth};
 
 /// Make, convert and check BERT checkpoints for nervio.
 #[derive(Debug, Parser)]
@@ -18,20 +18,28 @@ struct Cli {
 enum Command {
     /// Write a model folder of random but well-scaled weights, the same bytes everywhere
     Synth(synth::Args),
+    /// Turn a checkpoint of another format into a model folder
+    Convert(convert::Args),
+    /// Compare two checkpoints tensor by tensor
+    Diff(diff::Args),
     /// Write a model folder with smaller weights
     Quantize(quantize::Args),
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        Command::Synth(args) => synth::run(&args),
-        Command::Quantize(args) => quantize::run(&args),
+    let (outcome, failure) = match Cli::parse().command {
+        Command::Synth(args) => (done(synth::run(&args)), 1),
+        Command::Convert(args) => (done(convert::run(&args)), 1),
+        // 1 says that the checkpoints differ.
+        Command::Diff(args) => (diff::run(&args), 2),
+        Command::Quantize(args) => (done(quantize::run(&args)), 1),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(failure)
+    })
+}
+
+fn done(outcome: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    outcome.map(|()| ExitCode::SUCCESS)
 }

@@ -38,6 +38,11 @@ impl BertTensors {
         Ok(Self { checkpoint: checkpoint.clone(), names })
     }
 
+    /// All canonical names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
+    }
+
     /// A tensor by its canonical name.
     #[must_use]
     pub fn get(&self, canonical: &str) -> Option<Tensor<'_>> {

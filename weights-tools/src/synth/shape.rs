@@ -87,6 +87,11 @@ impl Shape {
         self.config.insert(key.to_owned(), value.into());
     }
 
+    /// Removes one key of the configuration.
+    pub fn remove(&mut self, key: &str) {
+        self.config.remove(key);
+    }
+
     /// Sets the labels, ids in the order given.
     pub fn set_labels<S: AsRef<str>>(&mut self, labels: &[S]) {
         let (id2label, label2id) = label_maps(labels);
