@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use nervio_weights_tools::{convert, diff, quantize, synth};
+use nervio_weights_tools::{convert, diff, prune, pull, quantize, synth};
 
 /// Make, convert and check BERT checkpoints for nervio.
 #[derive(Debug, Parser)]
@@ -22,6 +22,10 @@ enum Command {
     Convert(convert::Args),
     /// Compare two checkpoints tensor by tensor
     Diff(diff::Args),
+    /// Fetch a model from a Hugging Face hub into the cache
+    Pull(pull::Args),
+    /// Drop the tokens that a language never uses
+    PruneVocab(prune::Args),
     /// Write a model folder with smaller weights
     Quantize(quantize::Args),
 }
@@ -32,6 +36,8 @@ fn main() -> ExitCode {
         Command::Convert(args) => (done(convert::run(&args)), 1),
         // 1 says that the checkpoints differ.
         Command::Diff(args) => (diff::run(&args), 2),
+        Command::Pull(args) => (done(pull::run(&args)), 1),
+        Command::PruneVocab(args) => (done(prune::run(&args)), 1),
         Command::Quantize(args) => (done(quantize::run(&args)), 1),
     };
     outcome.unwrap_or_else(|error| {

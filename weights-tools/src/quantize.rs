@@ -11,10 +11,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use half::{bf16, f16};
+use indicatif::{ProgressBar, ProgressStyle};
+use nervio_eval::read_conll;
 use nervio_weights::{
     BertTensors, Checkpoint, Dtype, FloatTensor, OpenOptions, OwnedTensor, write_file,
 };
 
+use crate::evaluate::Evaluated;
 use crate::output::whole_folder;
 
 /// The types that weights can be brought to.
@@ -30,7 +33,9 @@ pub enum Target {
 
 /// Write a model folder with smaller weights
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  nervio-weights quantize my-model my-model-int8 --dtype int8")]
+#[command(after_help = "Examples:\n  \
+    nervio-weights quantize my-model my-model-int8 --dtype int8\n  \
+    nervio-weights quantize my-model my-model-int8 --dtype int8 --data held-out.conll")]
 pub struct Args {
     /// The model folder to read
     source: PathBuf,
@@ -39,6 +44,10 @@ pub struct Args {
     /// The type of matrices; biases and layer norms stay f32
     #[arg(long, value_enum)]
     dtype: Target,
+    /// A CoNLL file with gold tags in the last column: F1 before and after, and how many words keep
+    /// their label
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
 }
 
 /// What a tensor lost.
@@ -70,6 +79,8 @@ const COMPANIONS: [&str; 6] = [
 /// # Errors
 /// When the source cannot be read or the folder not be written.
 pub fn run(args: &Args) -> Result<()> {
+    // Read first: a wrong name should not cost the time to quantise.
+    let sentences = args.data.as_deref().map(read_conll).transpose()?;
     let mut report = Vec::new();
     whole_folder(&args.out, |folder| {
         report = quantize_folder(&args.source, folder, args.dtype)?;
@@ -79,6 +90,16 @@ pub fn run(args: &Args) -> Result<()> {
     for (name, loss) in &report {
         let relative = if loss.scale > 0.0 { loss.rms / loss.scale } else { 0.0 };
         println!("{name:<60} {:>10.2e} {:>10.2e} {relative:>10.5}", loss.rms, loss.max);
+    }
+    if let Some(sentences) = sentences {
+        let before = Evaluated::new(&args.source, &sentences)?;
+        let after = Evaluated::new(&args.out, &sentences)?;
+        println!(
+            "F1 {:.2}, before {:.2}; {:.3} % of the words keep their label",
+            after.f1 * 100.0,
+            before.f1 * 100.0,
+            after.agreement(&before) * 100.0
+        );
     }
     Ok(())
 }
@@ -96,8 +117,12 @@ pub fn quantize_folder(
     let names = BertTensors::new(&checkpoint)?;
     let ignored = names.ignored();
     let (mut tensors, mut report) = (Vec::new(), Vec::new());
+    let bar = ProgressBar::new(checkpoint.names().count() as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
     for name in checkpoint.names().filter(|name| !ignored.contains(name)) {
         let Some(tensor) = checkpoint.get(name) else { continue };
+        bar.set_message(name.to_owned());
+        bar.inc(1);
         let floats = tensor.floats()?;
         floats.check_finite()?;
         if tensor.shape.len() == 2 && name.ends_with(".weight") {
@@ -109,6 +134,7 @@ pub fn quantize_folder(
             tensors.push(OwnedTensor::from_f32(name, tensor.shape.to_vec(), &floats.to_vec()));
         }
     }
+    bar.finish_and_clear();
     let mut metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     if target == Target::Int8 {
         metadata.insert("nervio.quantization".into(), "int8-per-row-symmetric".into());
@@ -278,7 +304,8 @@ mod tests {
             (integers, Target::Int8, ["classifier.weight", "found I64"]),
         ] {
             let (source, root) = (folder(&[tensor]), tempfile::tempdir().unwrap());
-            let args = Args { source: source.path().into(), out: root.path().join("out"), dtype };
+            let (source, out) = (source.path().into(), root.path().join("out"));
+            let args = Args { source, out, dtype, data: None };
             let message = format!("{:#}", run(&args).unwrap_err());
             assert!(words.iter().all(|word| message.contains(word)), "{message}");
             assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);

@@ -157,6 +157,9 @@ fn safetensors_go_through_unchanged_and_in_one_file() {
     assert!(text(&output.stdout).contains("39 tensors: 39 equal"), "{}", text(&output.stderr));
 }
 
+/// Makes a folder unfit to convert.
+type Spoil = Box<dyn Fn(&Path)>;
+
 #[test]
 fn what_does_not_fit_is_told_and_leaves_nothing() {
     let setting = |key: &'static str, value: i64| {
@@ -167,7 +170,7 @@ fn what_does_not_fit_is_told_and_leaves_nothing() {
             fs::write(file, config.to_string()).unwrap();
         }
     };
-    let cases: [(&str, &str, Box<dyn Fn(&Path)>, &str); 9] = [
+    let cases: [(&str, &str, Spoil, &str); 9] = [
         ("zip", LABELS, Box::new(setting("intermediate_size", 25)), "expected shape [25, 16]"),
         ("zip", LABELS, Box::new(setting("num_hidden_layers", 3)), "encoder.layer.2.attention"),
         ("zip", LABELS, Box::new(setting("num_hidden_layers", 1)), "expected 1 layers"),

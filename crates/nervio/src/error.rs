@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use nervio_weights::hub::HubName;
+
 /// Why a model could not be loaded or a document not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -12,6 +14,14 @@ pub enum Error {
         folder: PathBuf,
         /// What is there.
         found: String,
+    },
+    /// There is no such folder, and the cache of the hub has no such model.
+    #[error("{name}: expected a model folder, or a model in the cache {}, found neither; `nervio-weights pull {name}` fetches it", cache.display())]
+    NotFetched {
+        /// The name given.
+        name: HubName,
+        /// Where models of the hub are kept.
+        cache: PathBuf,
     },
     /// `config.json` was refused.
     #[error(transparent)]

@@ -1,13 +1,13 @@
 //! Files of panels: written once, found whenever their folder is loaded.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nervio_bert::{PanelKey, TokenClassifier, WeightDtype, stored_kind};
 use nervio_simd::Isa;
 use nervio_weights::{BertTensors, Checkpoint, OpenOptions};
 
 use crate::source::Parts;
-use crate::{Error, ModelSource, RecognizerBuilder};
+use crate::{Error, RecognizerBuilder};
 
 /// A file of panels that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct Panels {
 pub(crate) fn pack(builder: &RecognizerBuilder) -> Result<Panels, Error> {
     let (isa, pool) = builder.machine()?;
     let source = builder.source()?;
-    let Some(folder) = folder(source) else {
+    let Some(folder) = source.folder() else {
         return Err(Error::Option {
             option: "--model",
             expected: "a model folder to write to".to_owned(),
@@ -52,7 +52,7 @@ pub(crate) fn find(
     parts: &Parts,
     tensors: &BertTensors,
 ) -> Result<Option<(PanelKey, Checkpoint)>, Error> {
-    let Some(folder) = folder(builder.source()?).filter(|_| builder.mmap) else { return Ok(None) };
+    let Some(folder) = builder.source()?.folder().filter(|_| builder.mmap) else { return Ok(None) };
     let mut key = unnamed_key(isa, builder, parts, tensors);
     let file = folder.join(key.file_name());
     if !file.exists() {
@@ -74,12 +74,4 @@ fn unnamed_key(
         WeightDtype::Auto => stored_kind(&parts.config, tensors),
     };
     PanelKey { isa, kind, source: String::new() }
-}
-
-fn folder(source: &ModelSource) -> Option<&Path> {
-    match source {
-        #[cfg(feature = "embedded-model")]
-        ModelSource::Embedded => None,
-        ModelSource::Folder(folder) => Some(folder),
-    }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nervio_bert::Config;
 use nervio_tokenizer::Tokenizer;
+use nervio_weights::hub::{HubCache, HubName};
 use nervio_weights::{Checkpoint, OpenOptions};
 
 use crate::Error;
@@ -27,6 +28,36 @@ pub(crate) struct Parts {
 }
 
 impl ModelSource {
+    /// The model that `name` means: a folder, or else a model of a hub, `ORG/NAME` or
+    /// `ORG/NAME@REVISION`, in the cache of Hugging Face's libraries. The network is never asked.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such folder and the cache does not hold a model of that name. A path that
+    /// cannot be such a name is taken for a folder, whose absence shows when it is opened.
+    pub fn named(name: &Path) -> Result<Self, Error> {
+        let hub_name = name.to_str().and_then(HubName::parse).filter(|_| !name.exists());
+        let Some(hub_name) = hub_name else { return Ok(Self::Folder(name.to_owned())) };
+        let cache = HubCache::from_env();
+        match cache.as_ref().and_then(|cache| cache.find(&hub_name)) {
+            Some(folder) => Ok(Self::Folder(folder)),
+            None => Err(Error::NotFetched {
+                name: hub_name,
+                cache: cache.map_or_else(PathBuf::new, |cache| cache.root().to_owned()),
+            }),
+        }
+    }
+
+    /// The folder, unless the model is part of the program.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            #[cfg(feature = "embedded-model")]
+            Self::Embedded => None,
+            Self::Folder(folder) => Some(folder),
+        }
+    }
+
     /// Reads the tokenizer alone, which needs no weights.
     ///
     /// # Errors

@@ -40,6 +40,7 @@ mod error;
 mod fingerprint;
 mod float;
 mod header;
+pub mod hub;
 mod index;
 mod int8;
 mod json;

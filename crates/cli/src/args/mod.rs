@@ -8,7 +8,7 @@ mod tools;
 
 pub(crate) use decoding::DecodingArgs;
 pub(crate) use input::InputArgs;
-pub(crate) use model::{EngineArgs, ModelArgs, ModelName};
+pub(crate) use model::{EngineArgs, ModelArgs};
 pub(crate) use output::{Destination, OutputArgs};
 pub(crate) use tools::{
     BenchArgs, CompareArgs, DumpArgs, EvalArgs, InspectArgs, PackArgs, Shape, TokenizeArgs,

@@ -1,7 +1,7 @@
 //! Which model is used and how it is run.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Result;
@@ -15,9 +15,13 @@ use nervio::{Compat, Dtype, ModelSource, RecognizerBuilder};
 pub(crate) struct ModelArgs {
     #[cfg_attr(
         feature = "embedded-model",
-        doc = "A Hugging Face model folder [default: the Spanish model in the program]"
+        doc = "A Hugging Face model folder, or the ORG/NAME of a model in the cache of its hub \
+               [default: the Spanish model in the program]"
     )]
-    #[cfg_attr(not(feature = "embedded-model"), doc = "A Hugging Face model folder")]
+    #[cfg_attr(
+        not(feature = "embedded-model"),
+        doc = "A Hugging Face model folder, or the ORG/NAME of a model in the cache of its hub"
+    )]
     #[arg(long, short, value_name = "DIR")]
     pub(crate) model: Option<PathBuf>,
 }
@@ -26,25 +30,28 @@ impl ModelArgs {
     /// Where the model is.
     ///
     /// # Errors
-    /// When none was named and the program holds none.
+    /// When there is no model of that name.
     #[cfg(feature = "embedded-model")]
-    #[allow(clippy::unnecessary_wraps, reason = "fails where no model is built in")]
     pub(crate) fn source(&self) -> Result<ModelSource> {
-        Ok(self.model.clone().map_or(ModelSource::Embedded, ModelSource::Folder))
+        Ok(match &self.model {
+            Some(name) => ModelSource::named(name)?,
+            None => ModelSource::Embedded,
+        })
     }
 
     /// Where the model is.
     ///
     /// # Errors
-    /// When none was named: this program holds none to fall back on.
+    /// When there is no model of that name, or none was named: this program holds none.
     #[cfg(not(feature = "embedded-model"))]
     pub(crate) fn source(&self) -> Result<ModelSource> {
-        self.model.clone().map(ModelSource::Folder).ok_or_else(|| {
+        let name = self.model.as_ref().ok_or_else(|| {
             crate::failure::usage(
                 "no model given, and this build of nervio holds none: name the folder of a \
                  Hugging Face model with --model DIR, or build with the feature embedded-model",
             )
-        })
+        })?;
+        Ok(ModelSource::named(name)?)
     }
 
     /// The model's name for reports: its folder, or `embedded`.
@@ -53,49 +60,14 @@ impl ModelArgs {
     }
 }
 
-/// A model by the name given for it: a folder, or `embedded`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ModelName {
-    name: String,
-    source: ModelSource,
-}
-
-impl ModelName {
-    /// The name that stands for the model in the program.
+impl ModelArgs {
+    /// The name that stands for the model in the program; a folder called so is `./embedded`.
     const EMBEDDED: &str = "embedded";
 
-    /// Reads a name. A folder called `embedded` is written `./embedded`.
-    pub(crate) fn parse(name: &str) -> Result<Self, String> {
-        let source = if name == Self::EMBEDDED { embedded()? } else { folder(name) };
-        Ok(Self { name: name.to_owned(), source })
+    /// The model of a name in a list of models.
+    pub(crate) fn of_name(name: &Path) -> Self {
+        Self { model: (name != Path::new(Self::EMBEDDED)).then(|| name.to_owned()) }
     }
-
-    /// The name as given.
-    pub(crate) fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    /// Where the model is.
-    pub(crate) fn source(&self) -> ModelSource {
-        self.source.clone()
-    }
-}
-
-fn folder(name: &str) -> ModelSource {
-    ModelSource::Folder(name.into())
-}
-
-/// The model in the program.
-#[cfg(feature = "embedded-model")]
-#[allow(clippy::unnecessary_wraps, reason = "fails where no model is built in")]
-fn embedded() -> Result<ModelSource, String> {
-    Ok(ModelSource::Embedded)
-}
-
-/// The model in the program.
-#[cfg(not(feature = "embedded-model"))]
-fn embedded() -> Result<ModelSource, String> {
-    Err("this build of nervio holds no model".to_owned())
 }
 
 /// The names of [`Dtype`].

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::Args;
 use nervio::Dtype;
 
-use super::model::{DTYPES, ModelName, one_of};
+use super::model::{DTYPES, one_of};
 use super::{EngineArgs, InputArgs, ModelArgs};
 use crate::output::OffsetUnit;
 
@@ -24,9 +24,8 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) data: PathBuf,
     /// Evaluate several models and write a Markdown table, best F1 first
-    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["model", "errors"],
-          value_parser = ModelName::parse)]
-    pub(crate) compare: Vec<ModelName>,
+    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["model", "errors"])]
+    pub(crate) compare: Vec<PathBuf>,
     /// List the entities that were missed, mistyped, cut wrongly or made up
     #[arg(long)]
     pub(crate) errors: bool,

@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
-use nervio::{Config, Inspection, TensorInfo, TensorUse};
+use nervio::{Config, Inspection, ModelSource, TensorInfo, TensorUse};
 use serde::Serialize;
 
 use crate::args::InspectArgs;
@@ -11,7 +11,8 @@ use crate::failure::Outcome;
 
 /// Runs the command.
 pub(crate) fn run(arguments: &InspectArgs) -> Result<Outcome> {
-    let inspection = nervio::inspect(&arguments.folder)?;
+    let source = ModelSource::named(&arguments.folder)?;
+    let inspection = nervio::inspect(source.folder().unwrap_or(&arguments.folder))?;
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
         super::write_json(&mut out, &Description::new(&inspection))?;

@@ -10,7 +10,7 @@ use crate::failure::Outcome;
 
 /// Runs the command.
 pub(crate) fn run(arguments: &PackArgs) -> Result<Outcome> {
-    let source = ModelSource::Folder(arguments.folder.clone());
+    let source = ModelSource::named(&arguments.folder)?;
     let panels = Recognizer::builder().model(source).dtype(arguments.dtype).pack()?;
     writeln!(
         io::stdout(),

@@ -9,7 +9,7 @@ use nervio_eval::{Chunking, Comparison, Sentence};
 use serde::Serialize;
 
 use super::label;
-use crate::args::EvalArgs;
+use crate::args::{EvalArgs, ModelArgs};
 use crate::failure::{Outcome, report};
 
 /// One model's line; scores are fractions of 1.
@@ -36,8 +36,9 @@ pub(super) fn run(
     let mut outcome = Outcome::Success;
     let mut rows: Vec<Row> = Vec::new();
     let mut first = None;
-    for model in &arguments.compare {
-        match evaluate(arguments, model, sentences, &mut first).with_context(|| model.name()) {
+    for name in &arguments.compare {
+        let model = ModelArgs::of_name(name);
+        match evaluate(arguments, &model, sentences, &mut first).with_context(|| model.name()) {
             Ok(row) => rows.push(row),
             Err(error) => {
                 outcome = Outcome::Failed;
@@ -56,11 +57,11 @@ pub(super) fn run(
 /// Labels all sentences with one model; `first` are the labels of the first one.
 fn evaluate(
     arguments: &EvalArgs,
-    model: &crate::args::ModelName,
+    model: &ModelArgs,
     sentences: &[Sentence],
     first: &mut Option<Vec<Vec<String>>>,
 ) -> Result<Row> {
-    let builder = Recognizer::builder().model(model.source());
+    let builder = Recognizer::builder().model(model.source()?);
     let recognizer = arguments.engine.configure(builder).build()?;
     let start = Instant::now();
     let predicted = label(&recognizer, sentences, arguments.quiet)?;
