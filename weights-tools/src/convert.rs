@@ -6,6 +6,7 @@
 mod command;
 mod config;
 mod names;
+mod onnx;
 mod open;
 mod plan;
 mod reader;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::onnx::Onnx;
 use super::reader::Reader;
 use super::safe::Safe;
 use super::shards::Shards;
@@ -33,7 +34,18 @@ pub(super) fn open(source: &Path) -> Result<(PathBuf, Box<dyn Reader>)> {
         _ => PathBuf::from("."),
     };
     let shown = if file.exists() { file } else { source.to_owned() };
-    Ok((folder, open_file(&shown)?))
+    Ok((model_folder(folder), open_file(&shown)?))
+}
+
+/// The folder of the model that a checkpoint belongs to: exports lie in `onnx` within it.
+fn model_folder(folder: PathBuf) -> PathBuf {
+    let parent = folder.parent().filter(|parent| parent.join("config.json").exists());
+    match parent {
+        Some(parent) if folder.ends_with("onnx") && !folder.join("config.json").exists() => {
+            parent.to_owned()
+        }
+        _ => folder,
+    }
 }
 
 /// The checkpoint in a folder.
@@ -58,6 +70,9 @@ fn find(folder: &Path) -> Result<PathBuf> {
             ),
         }
     }
+    if folder.join("onnx").is_dir() && !folder.ends_with("onnx") {
+        return find(&folder.join("onnx"));
+    }
     bail!(
         "{}: expected model.safetensors, pytorch_model.bin, an index of either, a TensorFlow \
          checkpoint (*.ckpt.index) or *.onnx, found none",
@@ -74,7 +89,7 @@ fn open_file(file: &Path) -> Result<Box<dyn Reader>> {
     } else if name.ends_with(".index") {
         Ok(Box::new(tensorflow::Bundle::open(file)?))
     } else if name.ends_with(".onnx") {
-        bail!("{}: ONNX cannot be converted yet", file.display())
+        Ok(Box::new(Onnx::open(file)?))
     } else {
         torch::open(file)
     }
