@@ -157,7 +157,7 @@ fn safetensors_go_through_unchanged_and_in_one_file() {
     assert!(text(&output.stdout).contains("39 tensors: 39 equal"), "{}", text(&output.stderr));
 }
 
-/// Makes a folder unfit to convert.
+/// What is done to a good checkpoint's folder.
 type Spoil = Box<dyn Fn(&Path)>;
 
 #[test]

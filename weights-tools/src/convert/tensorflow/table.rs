@@ -18,7 +18,10 @@ const TRAILER: usize = 5;
 const MAX_BLOCK: usize = 16 << 20;
 
 /// Most bytes of all keys and values together.
-const MAX_TOTAL: usize = 256 << 20;
+const MAX_TOTAL: usize = 64 << 20;
+
+/// Bytes that an entry takes beside its key and value.
+const ENTRY: usize = 64;
 
 /// Keys and values, in the order of the keys.
 pub(super) type Entries = Vec<(Vec<u8>, Vec<u8>)>;
@@ -41,8 +44,11 @@ pub(super) fn read(file: &[u8]) -> Result<Entries> {
     let (mut all, mut total) = (Entries::new(), 0);
     for (_, handle) in index {
         let block = block(blocks, &mut handle.as_slice())?;
-        for (key, value) in entries(&block)? {
-            total += key.len() + value.len();
+        let entries = entries(&block)?;
+        // A block without any could be named again and again.
+        ensure!(!entries.is_empty(), "expected entries in every block, found none");
+        for (key, value) in entries {
+            total += key.len() + value.len() + ENTRY;
             ensure!(total <= MAX_TOTAL, "expected at most {MAX_TOTAL} bytes of entries");
             if let Some((last, _)) = all.last() {
                 ensure!(*last < key, "expected keys in order, each once");
@@ -105,7 +111,7 @@ fn entries(block: &[u8]) -> Result<Entries> {
         key.extend_from_slice(take(&mut rest, own)?);
         let value = take(&mut rest, value)?.to_vec();
         // Shared prefixes could make a small block large.
-        total += key.len() + value.len();
+        total += key.len() + value.len() + ENTRY;
         ensure!(total <= MAX_TOTAL, "expected at most {MAX_TOTAL} bytes of entries");
         all.push((key.clone(), value));
     }
@@ -195,6 +201,7 @@ mod tests {
             (block(&[0xff; 12]), 0, "at most nine bytes"),
             (block(&[0, 1, 0, b'b', 0, 1, 0, b'a']), 0, "keys in order"),
             (vec![0xff, 0xff, 0xff, 0x7f], 0, "more restart points"),
+            (block(&[]), 0, "found none"),
             (vec![1], 0, "is cut"),
             (vec![0xff, 0xff, 0xff, 0xff, 0x0f, 0], 1, "at most 16777216 bytes"),
             (vec![9, 0], 1, "not snappy"),

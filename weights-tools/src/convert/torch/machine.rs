@@ -14,6 +14,12 @@ use super::opcodes::{self as op, Global};
 /// Most dimensions of a tensor.
 const MAX_RANK: usize = 8;
 
+/// Most values with parts, and most in the memo: they take more memory than the pickle.
+const MAX_VALUES: usize = 1 << 20;
+
+/// Most bytes of a storage's key, which every tensor in it repeats.
+const MAX_KEY: usize = 64;
+
 /// A value on the stack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value {
@@ -125,6 +131,11 @@ impl Machine<'_> {
                 let text = std::str::from_utf8(self.take(length)?).context("a text")?.to_owned();
                 self.push(Node::Text(text));
             }
+            // Texts of protocol 0, which PyTorch does not write: nothing here needs their value.
+            op::STRING | op::UNICODE => {
+                self.line()?;
+                self.stack.push(Value::None);
+            }
             op::EMPTY_TUPLE | op::TUPLE | op::TUPLE1..=op::TUPLE3 => {
                 self.tuple(opcode)?;
             }
@@ -134,15 +145,22 @@ impl Machine<'_> {
             op::BINPUT | op::LONG_BINPUT | op::MEMOIZE | op::BINGET | op::LONG_BINGET => {
                 self.remember(opcode)?;
             }
-            op::GLOBAL | op::STACK_GLOBAL => self.global(opcode)?,
+            op::GLOBAL | op::STACK_GLOBAL => {
+                let global = self.global(opcode)?;
+                self.push(Node::Global(global));
+            }
+            // What it would call is named before it is refused.
+            op::INST => {
+                self.global(opcode)?;
+                bail!("{}", unneeded(opcode));
+            }
             op::REDUCE => self.reduce()?,
             op::BUILD => self.build()?,
             op::BINPERSID => self.storage()?,
-            _ => bail!(
-                "expected an opcode that tensors need, found 0x{opcode:02x} ({})",
-                op::name(opcode)
-            ),
+            _ => bail!("{}", unneeded(opcode)),
         }
+        let values = self.nodes.len().max(self.memo.len());
+        ensure!(values <= MAX_VALUES, "expected at most {MAX_VALUES} values, found more");
         Ok(None)
     }
 
@@ -258,20 +276,18 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn global(&mut self, opcode: u8) -> Result<()> {
-        let (module, name) = if opcode == op::GLOBAL {
+    fn global(&mut self, opcode: u8) -> Result<Global> {
+        let (module, name) = if matches!(opcode, op::GLOBAL | op::INST) {
             (self.line()?, self.line()?)
         } else {
             let (name, module) = (self.pop()?, self.pop()?);
             (self.text(module)?.to_owned(), self.text(name)?.to_owned())
         };
-        let global = Global::find(&module, &name).ok_or_else(|| {
+        Global::find(&module, &name).ok_or_else(|| {
             let name = format!("{module}.{name}");
             let name: String = name.chars().take(80).flat_map(char::escape_debug).collect();
             anyhow!("expected a global that tensors need, found {name}; nothing of it was run")
-        })?;
-        self.push(Node::Global(global));
-        Ok(())
+        })
     }
 
     fn line(&mut self) -> Result<String> {
@@ -366,7 +382,9 @@ impl Machine<'_> {
             bail!("expected the class of a storage, found {}", self.kind(*class));
         };
         let (dtype, elements) = (*dtype, natural("length of a storage", *elements)?);
-        let key = self.text(*key)?.to_owned();
+        let key = self.text(*key)?;
+        ensure!(key.len() <= MAX_KEY, "expected at most {MAX_KEY} bytes as key of a storage");
+        let key = key.to_owned();
         self.push(Node::Storage(Storage { key, dtype, elements }));
         Ok(())
     }
@@ -402,6 +420,10 @@ impl Machine<'_> {
             (Value::Node(_), None) => "nothing",
         }
     }
+}
+
+fn unneeded(opcode: u8) -> String {
+    format!("expected an opcode that tensors need, found 0x{opcode:02x} ({})", op::name(opcode))
 }
 
 fn natural(what: &str, value: Value) -> Result<u64> {

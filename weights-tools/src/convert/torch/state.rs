@@ -1,6 +1,6 @@
 //! From the values of a pickle to tensors with names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -43,12 +43,13 @@ impl State {
     fn collect(pickle: &Pickle) -> Result<Self> {
         let items = weights(pickle).context("expected a dictionary of tensors")?;
         let mut state = Self { storages: storages(pickle)?, ..Self::default() };
+        let mut others = BTreeSet::new();
         for (key, value) in items {
             let Some(name) = text(pickle, *key) else {
                 bail!("expected names as keys of the dictionary of tensors, found something else");
             };
             let Some(Node::Tensor(tensor)) = node(pickle, *value) else {
-                state.others.push(name.to_owned());
+                others.insert(name);
                 continue;
             };
             let Some(Node::Storage(storage)) = pickle.nodes.get(tensor.storage) else {
@@ -59,6 +60,7 @@ impl State {
             let twice = state.tensors.insert(name.to_owned(), placed).is_some();
             ensure!(!twice, "tensor {name}: expected once, found twice");
         }
+        state.others = others.into_iter().map(Into::into).collect();
         Ok(state)
     }
 
