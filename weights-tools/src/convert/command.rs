@@ -3,17 +3,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 use safetensors::Dtype;
 use serde_json::{Value, json};
 
 use super::config::{Config, parse_labels};
 use super::open::open;
-use super::plan::Plan;
+use super::plan::{Plan, Step};
 use super::reader::Naming;
 use super::write::write;
 use crate::output::{whole_folder, write_json};
+
+/// Most times that the output may be larger than its source: tensors may share their bytes.
+const MAX_GROWTH: u64 = 4;
 
 /// Files beside the weights that belong to a model.
 const COMPANIONS: [&str; 5] = [
@@ -54,6 +57,7 @@ pub fn run(args: &Args) -> Result<()> {
     let (folder, mut reader) = open(&args.source)?;
     let config = Config::read(&folder, labels)?;
     let plan = Plan::new(reader.as_ref(), &config, args.encoder_only)?;
+    check_growth(&folder, reader.path(), &plan)?;
     let bar = ProgressBar::new(plan.steps.len() as u64);
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
     let naming = reader.naming();
@@ -68,6 +72,11 @@ pub fn run(args: &Args) -> Result<()> {
     })?;
     bar.finish_and_clear();
     report(&plan, naming);
+    if !["vocab.txt", "tokenizer.json"].iter().any(|name| args.out.join(name).exists()) {
+        println!(
+            "There is no vocab.txt or tokenizer.json: put the model's own into the new folder."
+        );
+    }
     let has_case = ["tokenizer.json", "tokenizer_config.json"];
     if !has_case.iter().any(|name| args.out.join(name).exists()) {
         println!(
@@ -75,6 +84,23 @@ pub fn run(args: &Args) -> Result<()> {
              convert with --cased."
         );
     }
+    Ok(())
+}
+
+/// Refuses a small file whose tensors all name the same bytes.
+fn check_growth(folder: &Path, path: &Path, plan: &Plan) -> Result<()> {
+    let mut stored = 0_u64;
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        stored = stored.saturating_add(fs::metadata(entry?.path()).map_or(0, |file| file.len()));
+    }
+    let bytes = |step: &Step| step.shape.iter().product::<usize>() * step.dtype.bitsize() / 8;
+    let written: u64 = plan.steps.iter().map(|step| bytes(step) as u64).sum();
+    ensure!(
+        written <= stored.saturating_mul(MAX_GROWTH),
+        "{}: expected tensors of at most {MAX_GROWTH} times its {stored} bytes, found {written}: \
+         they share their storage",
+        path.display()
+    );
     Ok(())
 }
 
@@ -121,14 +147,19 @@ fn file_name(path: &Path) -> &Path {
     path.file_name().map_or(path, Path::new)
 }
 
+/// A name of the checkpoint without characters that a terminal would obey.
+fn shown(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// Which tensors changed their names, and which were left out.
 fn report(plan: &Plan, naming: Naming) {
     for step in plan.steps.iter().filter(|step| step.is_renamed(naming)) {
         let how = if step.transposed { " (transposed)" } else { "" };
-        println!("renamed  {} -> {}{how}", step.source, step.name);
+        println!("renamed  {} -> {}{how}", shown(&step.source), step.name);
     }
     for (name, why) in &plan.dropped {
-        println!("dropped  {name}: {why}");
+        println!("dropped  {}: {why}", shown(name));
     }
     println!("{} tensors written, {} dropped", plan.steps.len(), plan.dropped.len());
     for note in &plan.notes {
