@@ -16,7 +16,7 @@ use super::write::write;
 use crate::output::{whole_folder, write_json};
 
 /// Most times that the output may be larger than its source: tensors may share their bytes.
-const MAX_GROWTH: u64 = 4;
+const MAX_GROWTH: u64 = 16;
 
 /// Files beside the weights that belong to a model.
 const COMPANIONS: [&str; 5] = [
@@ -57,7 +57,7 @@ pub fn run(args: &Args) -> Result<()> {
     let (folder, mut reader) = open(&args.source)?;
     let config = Config::read(&folder, labels)?;
     let plan = Plan::new(reader.as_ref(), &config, args.encoder_only)?;
-    check_growth(&folder, reader.path(), &plan)?;
+    check_growth(reader.path(), &plan)?;
     let bar = ProgressBar::new(plan.steps.len() as u64);
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?);
     let naming = reader.naming();
@@ -88,7 +88,9 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Refuses a small file whose tensors all name the same bytes.
-fn check_growth(folder: &Path, path: &Path, plan: &Plan) -> Result<()> {
+fn check_growth(path: &Path, plan: &Plan) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
     let mut stored = 0_u64;
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
         stored = stored.saturating_add(fs::metadata(entry?.path()).map_or(0, |file| file.len()));
