@@ -6,6 +6,16 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+/// Files beside the weights that belong to a model; the first one is always there.
+pub(crate) const COMPANIONS: [&str; 6] = [
+    "config.json",
+    "vocab.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+];
+
 /// Runs `fill` on a new hidden folder beside `out`, then renames that folder to `out`.
 ///
 /// A run that fails or is cut leaves no folder of that name. Missing parents are created.

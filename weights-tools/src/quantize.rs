@@ -18,7 +18,7 @@ use nervio_weights::{
 };
 
 use crate::evaluate::Evaluated;
-use crate::output::whole_folder;
+use crate::output::{COMPANIONS, whole_folder};
 
 /// The types that weights can be brought to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -63,16 +63,6 @@ pub struct Loss {
 
 /// Shares of a row's largest magnitude that are tried as the end of the 8-bit range.
 const CLIP_RATIOS: [f32; 6] = [1.0, 0.95, 0.9, 0.85, 0.8, 0.7];
-
-/// Files beside the weights that belong to a model.
-const COMPANIONS: [&str; 6] = [
-    "config.json",
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-];
 
 /// Runs the command.
 ///

@@ -13,19 +13,10 @@ use super::open::open;
 use super::plan::{Plan, Step};
 use super::reader::Naming;
 use super::write::write;
-use crate::output::{whole_folder, write_json};
+use crate::output::{COMPANIONS, whole_folder, write_json};
 
 /// Most times that the output may be larger than its source: tensors may share their bytes.
 const MAX_GROWTH: u64 = 16;
-
-/// Files beside the weights that belong to a model.
-const COMPANIONS: [&str; 5] = [
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-];
 
 /// Turn a checkpoint of another format into a model folder
 #[derive(Debug, clap::Args)]
@@ -123,7 +114,8 @@ fn config_json(plan: &Plan) -> Value {
 }
 
 fn copy_companions(folder: &Path, out: &Path, cased: bool) -> Result<()> {
-    for name in COMPANIONS {
+    // The configuration is written anew.
+    for name in COMPANIONS.into_iter().skip(1) {
         let from = folder.join(name);
         if from.exists() {
             fs::copy(&from, out.join(name))

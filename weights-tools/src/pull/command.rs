@@ -10,7 +10,7 @@ use nervio_weights::hub::{HubCache, HubName};
 
 use super::cache::Store;
 use super::client::Client;
-use super::download::fetch;
+use super::download::Download;
 use super::wanted::{Wanted, choose};
 use crate::output::whole_folder;
 
@@ -103,7 +103,9 @@ fn take(
             "{msg:30} {bar:30} {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left",
         )?);
         bar.set_message(file.to_owned());
-        fetch(client, &url, &format!("{name}: {file}"), &identity, &part, &bar)?;
+        let shown = format!("{name}: {file}");
+        let (url, name, identity) = (&url, shown.as_str(), &identity);
+        Download { client, url, name, identity, part: &part, bar: &bar }.run()?;
         bar.finish_and_clear();
         fs::rename(&part, &blob).with_context(|| format!("{}: cannot be made", blob.display()))?;
     }

@@ -1,14 +1,6 @@
 //! Which files of a repository make a model.
 
-/// Files beside the weights; of these only `config.json` must be there.
-const COMPANIONS: [&str; 6] = [
-    "config.json",
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-];
+use crate::output::COMPANIONS;
 
 /// The forms that weights may have, best first: one file, or an index and its shards.
 const WEIGHTS: [(&str, Option<(&str, &str)>); 4] = [
