@@ -3,7 +3,9 @@
 //! ```text
 //! cargo bench -p nervio-benches                       all of them
 //! cargo bench -p nervio-benches --bench kernels -- matmul
-//! benches/peers/run.sh --model DIR                    against onnxruntime
+//! cargo bench -p nervio-benches --bench matmul_steps  from the plain loop to the kernel
+//! cargo bench -p nervio-benches --bench peak_share    share of the peak of every product
+//! benches/peers/run.sh --model NAME=DIR               beside onnxruntime, OpenVINO and PyTorch
 //! ```
 #![forbid(unsafe_code)]
 
