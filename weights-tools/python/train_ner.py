@@ -148,7 +148,7 @@ def train(args) -> None:
         if best is None or scores["f1"] > best["f1"]:
             best = scores
             copy.deepcopy(model).half().save_pretrained(args.out)
-    tokenizer.save_pretrained(args.out)
+            tokenizer.save_pretrained(args.out)
     report = {"best": best, "epochs": history, "sentences": len(training), "seed": args.seed}
     (args.out / "scores.json").write_text(json.dumps(report, indent=2) + "\n")
 
