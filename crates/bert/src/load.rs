@@ -1,7 +1,7 @@
 //! From the tensors of a checkpoint to packed weights, in the type asked for.
 
 use half::{bf16, f16};
-use nervio_kernels::{Aligned, Frozen, INT8_LIMIT, PackedMatrix, WeightKind};
+use nervio_kernels::{Aligned, Frozen, PackedMatrix, WeightKind};
 use nervio_simd::Isa;
 use nervio_weights::BertTensors;
 use rayon::prelude::*;
@@ -95,8 +95,9 @@ impl<'a> Loader<'a> {
             WeightKind::F16 => pack_floats::<f16>(self.isa, rows, inputs, place),
             WeightKind::BF16 => pack_floats::<bf16>(self.isa, rows, inputs, place),
             WeightKind::Int8 => {
+                let limit = self.isa.int8_limit();
                 let scales: Vec<f32> =
-                    sources.iter().flat_map(|source| source.scales(INT8_LIMIT)).collect();
+                    sources.iter().flat_map(|source| source.scales(limit)).collect();
                 let fill = |row: usize, out: &mut [i8]| {
                     let (source, source_row) = place(row);
                     source.read_int8(source_row, scales[row], &mut vec![0.0; inputs], out);

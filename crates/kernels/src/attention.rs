@@ -11,7 +11,6 @@ use rayon::join;
 use crate::aligned::Aligned;
 use crate::matmul::{
     Epilogue, Left, Panels, Product, RowPanels, multiply_block, pack_columns, pack_keys, pack_left,
-    pack_row_panel,
 };
 use crate::parallel::Block;
 use crate::softmax::{exponentials, multiply_row, softmax_reference};
@@ -157,7 +156,7 @@ impl Job<'_> {
         let mut first = 0;
         while first < tokens {
             let rows = QUERIES.min(tokens - first);
-            let panels = RowPanels::new(rows);
+            let panels = RowPanels::new(rows, self.isa.tile_rows());
             let queries = left.first(panels.packed_len(dim));
             pack_left(
                 queries,
@@ -258,7 +257,7 @@ impl Kernel for Weigh<'_> {
             for (row, sum) in scores.chunks_exact_mut(columns).zip(&mut sums[rows.clone()]) {
                 *sum = exponentials(s, row, scale);
             }
-            pack_row_panel(out, scores, rows.len(), columns, columns);
+            pack_left(out, scores, RowPanels::new(rows.len(), S::TILE_ROWS), columns, columns);
         }
     }
 }

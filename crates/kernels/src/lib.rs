@@ -50,7 +50,7 @@ pub use attention::{AttentionShape, attention, attention_probabilities, attentio
 pub use frozen::{Frozen, SharedBytes};
 pub use layer_norm::{layer_norm, layer_norm_reference};
 pub use matmul::{
-    Element, Epilogue, INT8_LIMIT, PackedMatrix, WeightKind, matmul, matmul_reference, nearest_i8,
+    Element, Epilogue, PackedMatrix, WeightKind, matmul, matmul_reference, nearest_i8,
 };
 pub use parallel::keep_awake;
 pub use peak::{peak_gflops, peak_int8_gops, read_bandwidth};

@@ -162,7 +162,7 @@ mod tests {
         for (rows, columns) in [(1, 1), (6, 16), (7, 17), (50, 100), (1000, 3), (0, 5)] {
             for pieces in [1, 4, 16] {
                 let mut buffer = vec![0.0; rows * columns];
-                let panels = RowPanels::new(rows);
+                let panels = RowPanels::new(rows, 6);
                 let cut =
                     Cut { rows: RowBorders::Panels(panels), column_step: 16, cost: GRAIN, pieces };
                 pool.install(|| {

@@ -3,7 +3,7 @@
 
 use half::{bf16, f16};
 use nervio_kernels::{
-    Activation, Element, Epilogue, INT8_LIMIT, PackedMatrix, Workspace, matmul, matmul_reference,
+    Activation, Element, Epilogue, PackedMatrix, Workspace, matmul, matmul_reference,
 };
 use nervio_simd::Isa;
 
@@ -84,9 +84,9 @@ fn narrow_weights_are_widened_exactly() {
 }
 
 /// Weights within the limit of the kernel, with a scale for each row, and what they stand for.
-fn bytes_and_scales(n: usize, k: usize) -> (Vec<i8>, Vec<f32>, Vec<f32>) {
-    let bytes: Vec<i8> =
-        matrix(2, n, k).iter().map(|x| (x * f32::from(INT8_LIMIT)).round() as i8).collect();
+fn bytes_and_scales(isa: Isa, n: usize, k: usize) -> (Vec<i8>, Vec<f32>, Vec<f32>) {
+    let limit = f32::from(isa.int8_limit());
+    let bytes: Vec<i8> = matrix(2, n, k).iter().map(|x| (x * limit).round() as i8).collect();
     let scales: Vec<f32> = (0..n).map(|i| 0.0005 * (i + 1) as f32).collect();
     let stored = bytes.iter().enumerate().map(|(i, x)| f32::from(*x) * scales[i / k]).collect();
     (bytes, scales, stored)
@@ -99,7 +99,7 @@ fn eight_bit_products_are_exact_where_activations_are_whole_numbers() {
         for (m, n, k) in
             [(1, 1, 1), (1, 16, 4), (5, 17, 3), (7, 33, 255), (13, 8, 258), (9, 40, 3072)]
         {
-            let (bytes, scales, stored) = bytes_and_scales(n, k);
+            let (bytes, scales, stored) = bytes_and_scales(isa, n, k);
             // From -100 to 155 in steps of one: the scale of every long row is 1, its zero 100.
             let left: Vec<f32> = (0..m * k).map(|i| (i * 37 % 256) as f32 - 100.0).collect();
             let bias = matrix(3, 1, n);
@@ -119,9 +119,9 @@ fn eight_bit_products_are_exact_where_activations_are_whole_numbers() {
 #[test]
 fn eight_bit_products_err_by_half_a_step_of_each_activation_at_most() {
     let (m, n, k) = (20, 50, 300);
-    let (bytes, scales, stored) = bytes_and_scales(n, k);
     let left = matrix(1, m, k);
     for isa in Isa::supported() {
+        let (bytes, scales, stored) = bytes_and_scales(isa, n, k);
         let packed = pack(isa, n, k, &bytes, scales.clone());
         let (mut fast, mut slow) = (vec![0.0; m * n], vec![0.0; m * n]);
         matmul(isa, &mut Workspace::new(), &left, &packed, &Epilogue::None, &mut fast);
@@ -148,7 +148,7 @@ fn wide_weights_are_rounded_to_what_the_kernel_takes() {
 #[test]
 fn eight_bit_products_do_not_hide_what_is_not_a_number() {
     for isa in Isa::supported() {
-        let (bytes, scales, _) = bytes_and_scales(16, 40);
+        let (bytes, scales, _) = bytes_and_scales(isa, 16, 40);
         let packed = pack(isa, 16, 40, &bytes, scales);
         let mut left = matrix(1, 2, 40);
         left[47] = f32::NAN;
@@ -163,7 +163,7 @@ fn a_row_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
     let (m, n, k) = (400, 136, 768);
     let (left, weights, bias) = (matrix(1, m, k), matrix(2, n, k), matrix(3, 1, n));
     for isa in Isa::supported() {
-        let (bytes, scales, _) = bytes_and_scales(n, k);
+        let (bytes, scales, _) = bytes_and_scales(isa, n, k);
         for packed in [pack(isa, n, k, &weights, vec![]), pack(isa, n, k, &bytes, scales)] {
             let epilogue = Epilogue::BiasActivation(&bias, Activation::Gelu);
             let run = |threads: usize, left: &[f32]| {

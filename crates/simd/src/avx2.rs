@@ -1,4 +1,5 @@
-//! The AVX2 leg: 8 lanes, fused multiply-add, half-precision conversion.
+//! The AVX2 leg: 8 lanes, fused multiply-add, half-precision conversion; 8-bit products by AVX-VNNI
+//! where the processor has it.
 #![allow(unsafe_code, reason = "intrinsics are unsafe to call; the token proves their support")]
 
 use core::arch::x86_64::{
@@ -8,8 +9,8 @@ use core::arch::x86_64::{
     _mm_packus_epi16, _mm_prefetch, _mm_storel_epi64, _mm256_add_epi32, _mm256_add_ps,
     _mm256_and_ps, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castps256_ps128, _mm256_castsi256_ps,
     _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32,
-    _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extractf128_ps,
-    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_dpbusd_avx_epi32,
+    _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
     _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
     _mm256_mullo_epi32, _mm256_or_ps, _mm256_round_ps, _mm256_set1_epi16, _mm256_set1_epi32,
     _mm256_set1_ps, _mm256_slli_epi32, _mm256_storeu_ps, _mm256_sub_epi32, _mm256_sub_ps,
@@ -19,48 +20,59 @@ use half::{bf16, f16};
 
 use crate::{Kernel, Simd};
 
-/// Proof that the processor has AVX2, FMA and F16C.
+/// Proof that the processor has AVX2, FMA and F16C; and AVX-VNNI if `VNNI`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Avx2(());
+pub(crate) struct Avx2<const VNNI: bool>(());
 
-impl Avx2 {
-    /// The token, where the processor has what [`enter`] enables.
+impl<const VNNI: bool> Avx2<VNNI> {
+    /// The token, where the processor has what `run` enables.
     pub(crate) fn new() -> Option<Self> {
-        // The list must match the `target_feature` of `enter`.
+        // The lists must match the `target_feature` of `enter` and `enter_vnni`.
         let supported = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
-            && is_x86_feature_detected!("f16c");
+            && is_x86_feature_detected!("f16c")
+            && (!VNNI || is_x86_feature_detected!("avxvnni"));
         supported.then_some(Self(()))
     }
 
     /// Runs a kernel with the instruction set enabled.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
-        // SAFETY: `self` proves every feature that `enter` enables.
-        unsafe { enter(self, kernel) }
+        // SAFETY: `self` proves every feature that the function enables.
+        unsafe { if VNNI { enter_vnni(self, kernel) } else { enter(self, kernel) } }
     }
 }
 
 /// The function into which a kernel and all its operations are inlined.
 #[target_feature(enable = "avx2,fma,f16c")]
-fn enter<K: Kernel>(token: Avx2, kernel: K) -> K::Output {
+fn enter<K: Kernel, S: Simd>(token: S, kernel: K) -> K::Output {
+    kernel.run(token)
+}
+
+/// The same with AVX-VNNI.
+#[target_feature(enable = "avx2,fma,f16c,avxvnni")]
+fn enter_vnni<K: Kernel, S: Simd>(token: S, kernel: K) -> K::Output {
     kernel.run(token)
 }
 
 /// Writes `operation` as the body of a method whose intrinsics the token licenses.
 macro_rules! avx2 {
     ($operation:expr) => {{
-        // SAFETY: the token `self` proves AVX2, FMA and F16C; the operation works on registers.
+        // SAFETY: the token `self` proves AVX2, FMA and F16C (and AVX-VNNI where `VNNI` is true); the
+        // operation works on registers.
         unsafe { $operation }
     }};
 }
 
-impl Simd for Avx2 {
+impl<const VNNI: bool> Simd for Avx2<VNNI> {
     type Vector = __m256;
     type Int = __m256i;
     const LANES: usize = 8;
     // Six rows of two vectors: 12 sums, 2 weights and 1 broadcast take 15 of 16 registers.
     const TILE_VECTORS: usize = 2;
+    const TILE_ROWS: usize = 6;
+    // AVX-VNNI adds four products in 32 bits at once; without it pairs are added in 16 bits.
+    const INT8_LIMIT: i8 = if VNNI { 127 } else { 64 };
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m256 {
@@ -123,10 +135,14 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn dot_quads(self, unsigned: __m256i, signed: __m256i, sums: __m256i) -> __m256i {
+    fn dot_quads(self, bytes: __m256i, signed: __m256i, sums: __m256i) -> __m256i {
         avx2!({
-            let pairs = _mm256_maddubs_epi16(unsigned, signed);
-            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+            if VNNI {
+                _mm256_dpbusd_avx_epi32(sums, bytes, signed)
+            } else {
+                let pairs = _mm256_maddubs_epi16(bytes, signed);
+                _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+            }
         })
     }
 
@@ -141,7 +157,7 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
-    fn store_u8(self, vector: __m256, to: &mut [u8]) {
+    fn store_bytes(self, vector: __m256, to: &mut [u8]) {
         let to = &mut to[..8];
         // SAFETY: `to` has room for the 8 bytes that the 64-bit store writes.
         unsafe {
@@ -232,28 +248,43 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn reduce_min(self, a: __m256) -> f32 {
-        avx2!({
-            let four = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
-            let two = _mm_min_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)))
-        })
+        avx2!(reduce_min(a))
     }
 
     #[inline(always)]
     fn reduce_add(self, a: __m256) -> f32 {
-        avx2!({
-            let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
-            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
-        })
+        avx2!(reduce_add(a))
     }
 
     #[inline(always)]
     fn reduce_max(self, a: __m256) -> f32 {
-        avx2!({
-            let four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
-            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
-        })
+        avx2!(reduce_max(a))
     }
+}
+
+/// The smallest of eight lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn reduce_min(a: __m256) -> f32 {
+    let four = _mm_min_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+    let two = _mm_min_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)))
+}
+
+/// The sum of eight lanes: halves, then quarters, then the last two.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn reduce_add(a: __m256) -> f32 {
+    let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+}
+
+/// The largest of eight lanes.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(crate) fn reduce_max(a: __m256) -> f32 {
+    let four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+    let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)))
 }

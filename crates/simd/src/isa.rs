@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 #[cfg(target_arch = "x86_64")]
 use crate::avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+use crate::avx512::Avx512;
 use crate::portable::Portable;
 use crate::{Kernel, Simd};
 
@@ -19,11 +21,18 @@ pub enum Level {
     Portable,
     /// x86-64 with AVX2, FMA and F16C.
     Avx2,
+    /// The same with AVX-VNNI for 8-bit products.
+    AvxVnni,
+    /// x86-64 with AVX-512 F, BW, DQ and VL.
+    Avx512,
+    /// The same with AVX-512 VNNI for 8-bit products.
+    Avx512Vnni,
 }
 
 impl Level {
     /// Every level that the project has, slowest first.
-    pub const ALL: [Self; 2] = [Self::Portable, Self::Avx2];
+    pub const ALL: [Self; 5] =
+        [Self::Portable, Self::Avx2, Self::AvxVnni, Self::Avx512, Self::Avx512Vnni];
 }
 
 impl fmt::Display for Level {
@@ -31,6 +40,9 @@ impl fmt::Display for Level {
         f.write_str(match self {
             Self::Portable => "portable",
             Self::Avx2 => "avx2",
+            Self::AvxVnni => "avxvnni",
+            Self::Avx512 => "avx512",
+            Self::Avx512Vnni => "avx512vnni",
         })
     }
 }
@@ -85,7 +97,13 @@ pub struct Isa(Token);
 enum Token {
     Portable(Portable),
     #[cfg(target_arch = "x86_64")]
-    Avx2(Avx2),
+    Avx2(Avx2<false>),
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni(Avx2<true>),
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512<false>),
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni(Avx512<true>),
 }
 
 impl Isa {
@@ -96,8 +114,14 @@ impl Isa {
             Level::Portable => Some(Self(Token::Portable(Portable::new()))),
             #[cfg(target_arch = "x86_64")]
             Level::Avx2 => Avx2::new().map(|token| Self(Token::Avx2(token))),
+            #[cfg(target_arch = "x86_64")]
+            Level::AvxVnni => Avx2::new().map(|token| Self(Token::AvxVnni(token))),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => Avx512::new().map(|token| Self(Token::Avx512(token))),
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512Vnni => Avx512::new().map(|token| Self(Token::Avx512Vnni(token))),
             #[cfg(not(target_arch = "x86_64"))]
-            Level::Avx2 => None,
+            _ => None,
         }
     }
 
@@ -140,21 +164,31 @@ impl Isa {
             Token::Portable(_) => Level::Portable,
             #[cfg(target_arch = "x86_64")]
             Token::Avx2(_) => Level::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Token::AvxVnni(_) => Level::AvxVnni,
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(_) => Level::Avx512,
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512Vnni(_) => Level::Avx512Vnni,
         }
     }
 
     /// Columns of a packed matmul panel: [`Simd::TILE_VECTORS`] × [`Simd::LANES`].
     #[must_use]
     pub fn panel_width(self) -> usize {
-        struct PanelWidth;
-        impl Kernel for PanelWidth {
-            type Output = usize;
-            #[inline(always)]
-            fn run<S: Simd>(self, _: S) -> usize {
-                S::TILE_VECTORS * S::LANES
-            }
-        }
-        self.run(PanelWidth)
+        self.run(Sizes).panel_width
+    }
+
+    /// Rows of the matmul's register tile: [`Simd::TILE_ROWS`].
+    #[must_use]
+    pub fn tile_rows(self) -> usize {
+        self.run(Sizes).tile_rows
+    }
+
+    /// Largest magnitude of a packed 8-bit weight: [`Simd::INT8_LIMIT`].
+    #[must_use]
+    pub fn int8_limit(self) -> i8 {
+        self.run(Sizes).int8_limit
     }
 
     /// Runs `kernel` with this instruction set enabled.
@@ -164,6 +198,34 @@ impl Isa {
             Token::Portable(token) => kernel.run(token),
             #[cfg(target_arch = "x86_64")]
             Token::Avx2(token) => token.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Token::AvxVnni(token) => token.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(token) => token.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512Vnni(token) => token.run(kernel),
+        }
+    }
+}
+
+/// Asks a leg for its constants.
+struct Sizes;
+
+/// What [`Sizes`] answers.
+struct LegSizes {
+    panel_width: usize,
+    tile_rows: usize,
+    int8_limit: i8,
+}
+
+impl Kernel for Sizes {
+    type Output = LegSizes;
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> LegSizes {
+        LegSizes {
+            panel_width: S::TILE_VECTORS * S::LANES,
+            tile_rows: S::TILE_ROWS,
+            int8_limit: S::INT8_LIMIT,
         }
     }
 }

@@ -35,13 +35,17 @@
 //!
 //! # Instruction sets
 //!
-//! | level | needs | vector | fused multiply-add |
+//! | level | needs | vector | 8-bit products |
 //! | --- | --- | --- | --- |
-//! | [`Level::Avx2`] | x86-64 with AVX2, FMA and F16C | 8 × f32 | yes |
-//! | [`Level::Portable`] | nothing (`wide`: SSE2, NEON or simd128 as the build has) | 8 × f32 | as the build has |
+//! | [`Level::Avx512Vnni`] | x86-64 with AVX-512 F, BW, DQ, VL and VNNI | 16 × f32 | `vpdpbusd` |
+//! | [`Level::Avx512`] | x86-64 with AVX-512 F, BW, DQ and VL | 16 × f32 | in pairs, 16 bits |
+//! | [`Level::AvxVnni`] | x86-64 with AVX2, FMA, F16C and AVX-VNNI | 8 × f32 | `vpdpbusd` |
+//! | [`Level::Avx2`] | x86-64 with AVX2, FMA and F16C | 8 × f32 | in pairs, 16 bits |
+//! | [`Level::Portable`] | nothing (`wide`: SSE2, NEON or simd128 as the build has) | 8 × f32 | one by one |
 //!
-//! `NERVIO_ISA=portable|avx2` forces one; a level that this machine lacks is an error, never a
-//! silent fall-back. Results are bit-identical on one level and differ by rounding between levels.
+//! `NERVIO_ISA=portable|avx2|avxvnni|avx512|avx512vnni` forces one; a level that this machine lacks is
+//! an error, never a silent fall-back. Results are bit-identical on one level and differ by rounding
+//! between levels.
 //!
 //! # Inlining
 //!
@@ -54,6 +58,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod isa;
 mod matrix;
 mod portable;

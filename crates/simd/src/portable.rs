@@ -27,8 +27,9 @@ impl Simd for Portable {
     type Vector = f32x8;
     type Int = i32x8;
     const LANES: usize = 8;
-    // Four rows of one f32x8 take 8 of the 16 registers of SSE2; two would spill.
+    // Six rows of one f32x8 take 12 of the 16 registers of SSE2; two would spill.
     const TILE_VECTORS: usize = 1;
+    const TILE_ROWS: usize = 6;
 
     #[inline(always)]
     fn splat(self, value: f32) -> f32x8 {
@@ -78,9 +79,9 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn dot_quads(self, unsigned: i32x8, signed: i32x8, sums: i32x8) -> i32x8 {
+    fn dot_quads(self, bytes: i32x8, signed: i32x8, sums: i32x8) -> i32x8 {
         let byte = |shift: i32| {
-            let unsigned = (unsigned >> shift) & i32x8::splat(0xff);
+            let unsigned = (bytes >> shift) & i32x8::splat(0xff);
             // Shifted up and back down, so that the sign fills the lane.
             unsigned * ((signed << (24 - shift)) >> 24_i32)
         };
@@ -98,7 +99,7 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
-    fn store_u8(self, vector: f32x8, to: &mut [u8]) {
+    fn store_bytes(self, vector: f32x8, to: &mut [u8]) {
         for (to, x) in to[..8].iter_mut().zip(vector.to_array()) {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cut to u8")]
             let byte = x.round_ties_even().clamp(0.0, 255.0) as u8;

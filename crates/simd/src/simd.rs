@@ -31,6 +31,17 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// `TILE_VECTORS * LANES` columns.
     const TILE_VECTORS: usize;
 
+    /// Most rows in the matmul's register tile, and rows of a packed panel of the left operand: as
+    /// many as leave registers for the weights and one broadcast.
+    const TILE_ROWS: usize;
+
+    /// Largest magnitude of the signed bytes of [`dot_quads`](Simd::dot_quads).
+    const INT8_LIMIT: i8 = 64;
+
+    /// The least number that [`store_bytes`](Simd::store_bytes) writes: 0 where the other bytes of
+    /// [`dot_quads`](Simd::dot_quads) are unsigned, -128 where they are signed too.
+    const BYTE_LOW: i32 = 0;
+
     /// A vector with `value` in every lane.
     fn splat(self, value: f32) -> Self::Vector;
 
@@ -55,14 +66,15 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The first [`LANES`](Simd::LANES) groups of four signed bytes of `from`.
     fn load_quads(self, from: &[i8]) -> Self::Int;
 
-    /// Four unsigned bytes in every lane.
+    /// The same four bytes in every lane.
     fn splat_quad(self, quad: [u8; 4]) -> Self::Int;
 
-    /// `sums + Σ unsigned[i] * signed[i]` over the four bytes of each lane.
+    /// `sums + Σ bytes[i] * signed[i]` over the four bytes of each lane.
     ///
-    /// Exact if signed bytes lie in `[-64, 64]`: the products are added in pairs in 16 bits on some
-    /// instruction sets, and `2 * 255 * 64` is the most that they hold.
-    fn dot_quads(self, unsigned: Self::Int, signed: Self::Int, sums: Self::Int) -> Self::Int;
+    /// Exact if signed bytes lie within ±[`INT8_LIMIT`](Simd::INT8_LIMIT): the products are added in
+    /// pairs in 16 bits on some instruction sets, and `2 * 255 * 64` is the most that they hold. The
+    /// other bytes are unsigned where [`BYTE_LOW`](Simd::BYTE_LOW) is 0, else signed.
+    fn dot_quads(self, bytes: Self::Int, signed: Self::Int, sums: Self::Int) -> Self::Int;
 
     /// `a - b * c` in 32 bits, lane by lane.
     fn sub_product_i32(self, a: Self::Int, b: Self::Int, c: Self::Int) -> Self::Int;
@@ -70,9 +82,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The nearest `f32` of each integer.
     fn int_to_f32(self, a: Self::Int) -> Self::Vector;
 
-    /// Writes each lane, rounded to the nearest integer (ties to even) and cut to `0..=255`, to
-    /// the first [`LANES`](Simd::LANES) bytes of `to`. Lanes must lie within `±2^31`.
-    fn store_u8(self, vector: Self::Vector, to: &mut [u8]);
+    /// Writes each lane, rounded to the nearest integer (ties to even) and cut to the 256 numbers
+    /// from [`BYTE_LOW`](Simd::BYTE_LOW) on, to the first [`LANES`](Simd::LANES) bytes of `to`.
+    /// Lanes must lie within `±2^31`.
+    fn store_bytes(self, vector: Self::Vector, to: &mut [u8]);
 
     /// Asks for the cache line that holds `first`, to be used at once; nothing is read.
     #[inline(always)]
@@ -112,6 +125,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
 
     /// `2^n` for integral `n` in `[-126, 127]` and 0 for -127; other values give unspecified numbers.
     fn pow2(self, n: Self::Vector) -> Self::Vector;
+
+    /// `a * 2^n` for `n` as in [`pow2`](Simd::pow2); exact where the result is a normal number.
+    #[inline(always)]
+    fn mul_pow2(self, a: Self::Vector, n: Self::Vector) -> Self::Vector {
+        self.mul(a, self.pow2(n))
+    }
 
     /// The magnitude.
     fn abs(self, a: Self::Vector) -> Self::Vector;

@@ -82,14 +82,17 @@ fn check_widening<S: Simd>(s: S) {
 #[inline(always)]
 fn check_integers<S: Simd>(s: S) {
     // Bytes at both ends of what is allowed, in every pairing.
-    let signed: Vec<i8> = [-64, 64, 63, -1, 0, 7].into_iter().cycle().take(4 * S::LANES).collect();
+    let limit = S::INT8_LIMIT;
+    let signed = [-limit, limit, limit - 1, -1, 0, 7].into_iter().cycle();
+    let signed: Vec<i8> = signed.take(4 * S::LANES).collect();
+    let byte = |a: &u8| if S::BYTE_LOW == 0 { i32::from(*a) } else { i32::from(a.cast_signed()) };
     let mut out = vec![0.0; S::LANES];
     for quad in [[255, 255, 255, 255], [0, 255, 1, 128], [3, 0, 254, 9]] {
         let sums = s.dot_quads(s.splat_quad(quad), s.load_quads(&signed), s.splat_i32(-70_000));
         s.store(s.int_to_f32(sums), &mut out);
         for (out, signed) in out.iter().zip(signed.chunks(4)) {
             let dot: i32 =
-                quad.iter().zip(signed).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+                quad.iter().zip(signed).map(|(a, b)| byte(a) * i32::from(*b)).sum();
             assert_eq!(*out, (dot - 70_000) as f32);
         }
     }
@@ -100,8 +103,9 @@ fn check_integers<S: Simd>(s: S) {
     let cases = [(0.5, 0), (1.5, 2), (-0.6, 0), (-9e8, 0), (254.5, 254), (255.5, 255), (1e9, 255)];
     let mut bytes = vec![9; S::LANES];
     for (x, byte) in cases {
-        s.store_u8(s.splat(x), &mut bytes);
-        assert!(bytes.iter().all(|b| *b == byte), "{x} became {bytes:?}");
+        s.store_bytes(s.add(s.splat(x), s.splat(S::BYTE_LOW as f32)), &mut bytes);
+        let low = S::BYTE_LOW as u8;
+        assert!(bytes.iter().all(|b| b.wrapping_sub(low) == byte), "{x} became {bytes:?}");
     }
 }
 
@@ -115,6 +119,8 @@ fn check_reductions<S: Simd>(s: S) {
     for exponent in -126..=127 {
         s.store(s.pow2(s.splat(exponent as f32)), &mut out);
         assert_eq!(out[0], 2.0_f32.powi(exponent));
+        s.store(s.mul_pow2(s.splat(0.75), s.splat(exponent as f32)), &mut out);
+        assert_eq!(out[0], 0.75 * 2.0_f32.powi(exponent));
     }
     s.store(s.pow2(s.splat(-127.0)), &mut out);
     assert_eq!(out[0], 0.0);

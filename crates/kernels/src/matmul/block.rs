@@ -9,7 +9,7 @@ use super::epilogue::Epilogue;
 use super::int8::{Int8Left, Int8Panel, multiply_int8};
 use super::packed_matrix::Panels;
 use super::row_panels::RowPanels;
-use super::tile::{Ahead, LINE, MAX_WIDTH, Place, ROWS, STEP, finish, multiply};
+use super::tile::{Ahead, LINE, MAX_ROWS, MAX_WIDTH, Place, STEP, finish, multiply};
 use crate::activation::Activation;
 use crate::aligned::Aligned;
 use crate::parallel::Block;
@@ -24,7 +24,7 @@ const FEW_TILES: usize = 6;
 /// The packed left operand.
 #[derive(Clone, Copy)]
 pub(crate) enum Left<'a> {
-    /// Row panels, `[panels][k / STEP][ROWS][STEP]`.
+    /// Row panels, `[panels][k / STEP][tile rows][STEP]`.
     Float(&'a [f32]),
     /// The same in bytes.
     Int8(Int8Left<'a>),
@@ -70,16 +70,19 @@ impl Kernel for MultiplyBlock<'_, '_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        match S::TILE_VECTORS {
-            1 => self.loops::<S, 1>(s),
-            _ => self.loops::<S, 2>(s),
+        // Constants of the leg: all branches but one fall away.
+        match (S::TILE_ROWS, S::TILE_VECTORS) {
+            (12, 2) => self.loops::<S, 2, { 12 * STEP }>(s),
+            (6, 2) => self.loops::<S, 2, { 6 * STEP }>(s),
+            (6, 1) => self.loops::<S, 1, { 6 * STEP }>(s),
+            _ => unreachable!("a leg's tile has a branch here"),
         }
     }
 }
 
 impl MultiplyBlock<'_, '_> {
     #[inline(always)]
-    fn loops<S: Simd, const V: usize>(self, s: S) {
+    fn loops<S: Simd, const V: usize, const P: usize>(self, s: S) {
         let width = V * S::LANES;
         let depth = self.product.depth;
         // 8-bit panels are short enough to be taken whole, which leaves no sums to be parked.
@@ -101,7 +104,7 @@ impl MultiplyBlock<'_, '_> {
                 } else {
                     steps.next().bytes(target.product.panels, first_panel, width)
                 };
-                target.column::<S, V>(s, &steps, tiles.clone(), index * width, right, next);
+                target.column::<S, V, P>(s, &steps, tiles.clone(), index * width, right, next);
             }
             start = end;
             if start >= depth {
@@ -120,7 +123,7 @@ struct Columns<'a, 'b> {
 impl Columns<'_, '_> {
     /// One column panel: all rows of the block, while the next panel is fetched.
     #[inline(always)]
-    fn column<S: Simd, const V: usize>(
+    fn column<S: Simd, const V: usize, const P: usize>(
         &mut self,
         s: S,
         steps: &Steps,
@@ -140,12 +143,20 @@ impl Columns<'_, '_> {
             let ahead = Ahead { bytes: next.next().unwrap_or(&[]), soon };
             let mut job = TileJob { steps, panel, right, ahead, row, column };
             match count {
-                1 => self.tile::<S, 1, V>(s, &mut job),
-                2 => self.tile::<S, 2, V>(s, &mut job),
-                3 => self.tile::<S, 3, V>(s, &mut job),
-                4 => self.tile::<S, 4, V>(s, &mut job),
-                5 => self.tile::<S, 5, V>(s, &mut job),
-                _ => self.tile::<S, ROWS, V>(s, &mut job),
+                1 => self.tile::<S, 1, V, P>(s, &mut job),
+                2 => self.tile::<S, 2, V, P>(s, &mut job),
+                3 => self.tile::<S, 3, V, P>(s, &mut job),
+                4 => self.tile::<S, 4, V, P>(s, &mut job),
+                5 => self.tile::<S, 5, V, P>(s, &mut job),
+                6 => self.tile::<S, 6, V, P>(s, &mut job),
+                // Only legs whose tiles are that tall.
+                7 if P >= 7 * STEP => self.tile::<S, 7, V, P>(s, &mut job),
+                8 if P >= 8 * STEP => self.tile::<S, 8, V, P>(s, &mut job),
+                9 if P >= 9 * STEP => self.tile::<S, 9, V, P>(s, &mut job),
+                10 if P >= 10 * STEP => self.tile::<S, 10, V, P>(s, &mut job),
+                11 if P >= 11 * STEP => self.tile::<S, 11, V, P>(s, &mut job),
+                12 if P >= 12 * STEP => self.tile::<S, 12, V, P>(s, &mut job),
+                _ => unreachable!("a row panel has at most the rows of a tile"),
             }
             if let (Some(activation), true) = (self.product.epilogue.activation(), steps.last()) {
                 activate::<S, V>(s, activation, &mut self.block.out, (row, count), column);
@@ -155,7 +166,11 @@ impl Columns<'_, '_> {
 
     /// One tile of `R` rows; one over the right edge is computed aside and copied.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const V: usize>(&mut self, s: S, job: &mut TileJob<'_>) {
+    fn tile<S: Simd, const R: usize, const V: usize, const P: usize>(
+        &mut self,
+        s: S,
+        job: &mut TileJob<'_>,
+    ) {
         let width = V * S::LANES;
         let columns = width.min(self.block.out.columns() - job.column);
         let product = self.product;
@@ -168,7 +183,7 @@ impl Columns<'_, '_> {
         let residual = residual.map(|residual| (&residual[first..], product.columns));
         if columns == width {
             let out = self.block.out.tile(job.row, job.column, width);
-            return product.tile::<S, R, V>(s, job, Place { out, parked, bias, residual });
+            return product.tile::<S, R, V, P>(s, job, Place { out, parked, bias, residual });
         }
         let mut out = self.block.out.block(job.row..job.row + R, job.column..job.column + columns);
         let mut edge = Edge::new(width);
@@ -181,7 +196,7 @@ impl Columns<'_, '_> {
             bias: bias.map(|_| bias_copy),
             residual: residual.map(|_| (residual_copy, width)),
         };
-        product.tile::<S, R, V>(s, job, place);
+        product.tile::<S, R, V, P>(s, job, place);
         for r in 0..R {
             out.row(r).copy_from_slice(&aside.row(r)[..columns]);
         }
@@ -191,7 +206,7 @@ impl Columns<'_, '_> {
 impl Product<'_> {
     /// Computes a whole tile.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const V: usize>(
+    fn tile<S: Simd, const R: usize, const V: usize, const P: usize>(
         &self,
         s: S,
         job: &TileJob<'_>,
@@ -202,12 +217,13 @@ impl Product<'_> {
         }
         let sums = match (self.left, job.right) {
             (Left::Float(left), Right::Float(right)) => {
-                multiply::<S, R, V>(s, job.steps.left(left, job.panel), right, job.ahead)
+                let left = job.steps.left(left, job.panel, S::TILE_ROWS);
+                multiply::<S, R, V, P>(s, left, right, job.ahead)
             }
             (Left::Int8(left), Right::Int8(right)) => {
-                let values = job.steps.left(left.values, job.panel);
-                let rows = &left.scales[job.panel * ROWS..][..ROWS];
-                multiply_int8::<S, R, V>(s, values, rows, right, job.ahead)
+                let values = job.steps.left(left.values, job.panel, S::TILE_ROWS);
+                let rows = &left.scales[job.panel * S::TILE_ROWS..][..S::TILE_ROWS];
+                multiply_int8::<S, R, V, P>(s, values, rows, right, job.ahead)
             }
             _ => unreachable!("both operands are packed for the same kind of product"),
         };
@@ -236,14 +252,14 @@ struct TileJob<'a> {
 /// A tile over the right edge, with everything that is added to it: zeros past the edge.
 struct Edge {
     width: usize,
-    out: [f32; ROWS * MAX_WIDTH],
+    out: [f32; MAX_ROWS * MAX_WIDTH],
     bias: [f32; MAX_WIDTH],
-    residual: [f32; ROWS * MAX_WIDTH],
+    residual: [f32; MAX_ROWS * MAX_WIDTH],
 }
 
 impl Edge {
     fn new(width: usize) -> Self {
-        let (out, bias) = ([0.0; ROWS * MAX_WIDTH], [0.0; MAX_WIDTH]);
+        let (out, bias) = ([0.0; MAX_ROWS * MAX_WIDTH], [0.0; MAX_WIDTH]);
         Self { width, out, bias, residual: out }
     }
 
@@ -281,7 +297,7 @@ fn activate<S: Simd, const V: usize>(
 ) {
     let width = V * S::LANES;
     let columns = width.min(out.columns() - column);
-    let mut lanes = [0.0; ROWS * MAX_WIDTH];
+    let mut lanes = [0.0; MAX_ROWS * MAX_WIDTH];
     // Side by side, so that the polynomials of several rows overlap.
     for (r, to) in lanes.chunks_exact_mut(width).take(rows).enumerate() {
         to[..columns].copy_from_slice(&out.row(row + r)[column..column + columns]);
@@ -312,10 +328,10 @@ impl Steps {
 
     /// These steps of row panel `panel` of the left operand.
     #[inline(always)]
-    fn left<'a, T>(&self, left: &'a [T], panel: usize) -> &'a [T] {
+    fn left<'a, T>(&self, left: &'a [T], panel: usize, tile_rows: usize) -> &'a [T] {
         let depth = self.depth.next_multiple_of(STEP);
         let end = self.end.next_multiple_of(STEP);
-        &left[(panel * depth + self.start) * ROWS..(panel * depth + end) * ROWS]
+        &left[(panel * depth + self.start) * tile_rows..(panel * depth + end) * tile_rows]
     }
 
     /// The memory of these steps of column panel `panel`.

@@ -1,10 +1,11 @@
 //! 8-bit products: unsigned activations with a scale and a zero point for each token, signed
 //! weights with a scale for each row of the matrix, 32-bit sums.
 //!
-//! An activation is `scale * (q - zero)` with `q` in `0..=255`, a weight `scale * w` with `w` in
-//! `-64..=64`. So `sum(x * y) = scale * scale * (sum(q * w) - zero * sum(w))`, where the last sum is
-//! known when the weights are packed. Weights take seven of eight bits because AVX2 adds products
-//! in pairs in 16 bits (`vpmaddubsw`), which `2 * 255 * 64` just fits.
+//! An activation is `scale * (q - zero)` with `q` a byte, a weight `scale * w` with `w` within
+//! ±[`Simd::INT8_LIMIT`]. So `sum(x * y) = scale * scale * (sum(q * w) - zero * sum(w))`, where the
+//! last sum is known when the weights are packed. Where products are added in pairs in 16 bits
+//! (`vpmaddubsw` of AVX2) weights take seven of eight bits, which `2 * 255 * 64` just fits; where four
+//! of them are added in 32 bits at once (VNNI, NEON's dot product) they take all eight.
 //!
 //! Scales are per token, so that a token's result depends on its own numbers alone: in any batch,
 //! beside any neighbours, it has the same bits.
@@ -12,10 +13,7 @@
 use nervio_simd::{Isa, Kernel, Simd};
 
 use super::row_panels::RowPanels;
-use super::tile::{Ahead, ROWS, STEP};
-
-/// Largest magnitude of a packed 8-bit weight.
-pub const INT8_LIMIT: i8 = 64;
+use super::tile::{Ahead, STEP};
 
 /// What turns the bytes of one row of activations back into numbers: `scale * (q - zero)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -46,9 +44,9 @@ pub(crate) struct Int8Panel<'a> {
 /// The left operand in bytes, in the row panels of [`pack_left`](super::pack_left).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Int8Left<'a> {
-    /// `[panels][k / STEP][ROWS][STEP]`
+    /// `[panels][k / STEP][tile rows][STEP]`
     pub(crate) values: &'a [u8],
-    /// `[panels][ROWS]`
+    /// `[panels][tile rows]`
     pub(crate) scales: &'a [RowScale],
 }
 
@@ -65,8 +63,8 @@ pub(crate) fn quantize_left(
     if k == 0 {
         return;
     }
-    let panel_len = k.next_multiple_of(STEP) * ROWS;
-    let panels = values.chunks_exact_mut(panel_len).zip(scales.chunks_exact_mut(ROWS));
+    let scales = scales.chunks_exact_mut(rows.tile_rows());
+    let panels = values.chunks_exact_mut(rows.panel_len(k)).zip(scales);
     for (panel, (values, scales)) in panels.enumerate() {
         let rows = &left[rows.start(panel) * k..rows.start(panel + 1) * k];
         isa.run(QuantizePanel { values, scales, rows, k });
@@ -90,17 +88,17 @@ impl Kernel for QuantizePanel<'_> {
             self.scales[r] = scale;
             let (inverse, zero) = (s.splat(inverse), s.splat(scale.zero as f32));
             let mut bytes = [0_u8; 2 * MAX_LANES];
-            let (quads, _) = self.values.as_chunks_mut::<{ ROWS * STEP }>();
             // Two vectors at a time are a whole number of quads on every level.
-            let chunks = row.chunks(2 * S::LANES).zip(quads.chunks_mut(2 * S::LANES / STEP));
-            for (chunk, quads) in chunks {
+            let blocks = self.values.chunks_mut(2 * S::LANES * S::TILE_ROWS);
+            for (chunk, blocks) in row.chunks(2 * S::LANES).zip(blocks) {
                 for (v, part) in chunk.chunks(S::LANES).enumerate() {
                     let x = s.mul_add(s.load_partial(part), inverse, zero);
-                    s.store_u8(x, &mut bytes[v * S::LANES..]);
+                    s.store_bytes(x, &mut bytes[v * S::LANES..]);
                 }
                 bytes[chunk.len()..].fill(0);
-                for (quad, bytes) in quads.iter_mut().zip(bytes.as_chunks::<STEP>().0) {
-                    quad[r * STEP..][..STEP].copy_from_slice(bytes);
+                let quads = bytes.as_chunks::<STEP>().0;
+                for (block, quad) in blocks.chunks_exact_mut(STEP * S::TILE_ROWS).zip(quads) {
+                    block[r * STEP..][..STEP].copy_from_slice(quad);
                 }
             }
         }
@@ -131,16 +129,16 @@ fn row_scale<S: Simd>(s: S, row: &[f32]) -> (RowScale, f32) {
         return (RowScale { scale: 0.0, zero: 0 }, 0.0);
     }
     #[allow(clippy::cast_possible_truncation, reason = "between 0 and 255")]
-    let zero = (-low / scale).round_ties_even() as i32;
+    let zero = (-low / scale).round_ties_even() as i32 + S::BYTE_LOW;
     (RowScale { scale, zero }, 1.0 / scale)
 }
 
 /// The sums of one tile as numbers.
 ///
-/// `left` is `[steps / STEP][ROWS][STEP]`, of which the first `R` rows are used, `right` is
-/// `[steps / STEP][V * LANES][STEP]`.
+/// `left` is `[steps / STEP][TILE_ROWS][STEP]`, of which the first `R` rows are used, with `P` the
+/// product of the last two; `right` is `[steps / STEP][V * LANES][STEP]`.
 #[inline(always)]
-pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize>(
+pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize, const P: usize>(
     s: S,
     left: &[u8],
     rows: &[RowScale],
@@ -149,17 +147,17 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize>(
 ) -> [[S::Vector; V]; R] {
     let width = V * S::LANES;
     let mut sums = [[s.splat_i32(0); V]; R];
-    let (left, _) = left.as_chunks::<{ ROWS * STEP }>();
+    let (left, _) = left.as_chunks::<P>();
     let rounds = left.iter().zip(right.values.chunks_exact(STEP * width));
     let mut lines = ahead.begin(s, left.len());
     if ahead.soon {
         for (left, right) in rounds {
             Ahead::round(s, &mut lines);
-            sums = round::<S, R, V>(s, left, right, sums);
+            sums = round::<S, R, V, P>(s, left, right, sums);
         }
     } else {
         for (left, right) in rounds {
-            sums = round::<S, R, V>(s, left, right, sums);
+            sums = round::<S, R, V, P>(s, left, right, sums);
         }
     }
     let mut numbers = [[s.splat(0.0); V]; R];
@@ -177,9 +175,9 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize>(
 
 /// [`STEP`] steps of k.
 #[inline(always)]
-fn round<S: Simd, const R: usize, const V: usize>(
+fn round<S: Simd, const R: usize, const V: usize, const P: usize>(
     s: S,
-    left: &[u8; ROWS * STEP],
+    left: &[u8; P],
     right: &[i8],
     mut sums: [[S::Int; V]; R],
 ) -> [[S::Int; V]; R] {
@@ -213,12 +211,12 @@ mod tests {
     use super::*;
 
     fn quantize(isa: Isa, row: &[f32]) -> (Vec<u8>, RowScale) {
-        let panels = RowPanels::new(1);
+        let panels = RowPanels::new(1, isa.tile_rows());
         let mut values = vec![9; panels.packed_len(row.len())];
-        let mut scales = vec![RowScale::default(); ROWS];
+        let mut scales = vec![RowScale::default(); panels.padded()];
         quantize_left(isa, &mut values, &mut scales, row, panels, row.len());
-        let (quads, _) = values.as_chunks::<{ ROWS * STEP }>();
-        let bytes: Vec<u8> = quads.iter().flat_map(|quad| quad[..STEP].to_vec()).collect();
+        let quads = values.chunks_exact(STEP * isa.tile_rows());
+        let bytes: Vec<u8> = quads.flat_map(|quad| quad[..STEP].to_vec()).collect();
         assert!(bytes[row.len()..].iter().all(|byte| *byte == 0));
         (bytes[..row.len()].to_vec(), scales[0])
     }

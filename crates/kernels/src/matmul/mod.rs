@@ -35,13 +35,12 @@ mod row_panels;
 mod tile;
 
 pub use epilogue::Epilogue;
-pub use int8::INT8_LIMIT;
 pub use packed_matrix::{Element, PackedMatrix, WeightKind, nearest_i8};
 pub use reference::matmul_reference;
 
 pub(crate) use block::{Left, Product, multiply_block};
 pub(crate) use int8::RowScale;
-pub(crate) use pack::{pack_columns, pack_keys, pack_left, pack_row_panel};
+pub(crate) use pack::{pack_columns, pack_keys, pack_left};
 pub(crate) use packed_matrix::Panels;
 pub(crate) use row_panels::RowPanels;
 
@@ -119,7 +118,7 @@ impl Job<'_> {
         self.leaves.with(|packed| {
             for block in 0..blocks {
                 let end = out.rows() * (block + 1) / blocks;
-                let rows = RowPanels::new(end - start);
+                let rows = RowPanels::new(end - start, self.isa.tile_rows());
                 let left = &self.left[(first + start) * k..(first + end) * k];
                 let product = Product {
                     left: pack_operand(self.isa, packed, left, rows, self.weights),

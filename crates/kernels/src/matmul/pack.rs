@@ -2,7 +2,7 @@
 
 use super::packed_matrix::Element;
 use super::row_panels::RowPanels;
-use super::tile::{ROWS, STEP};
+use super::tile::STEP;
 
 /// Writes `row` as one column of a panel, `[depth / GROUP][width][GROUP]`.
 pub(crate) fn scatter<T: Element>(panel: &mut [T], row: &[T], width: usize, column: usize) {
@@ -19,37 +19,32 @@ pub(crate) fn scatter<T: Element>(panel: &mut [T], row: &[T], width: usize, colu
 }
 
 /// Packs the left operand, rows of `k` elements that lie `stride` apart, into row panels
-/// `[panels][k / STEP][ROWS][STEP]`; steps past the end are zero, rows past the end are left as they
+/// `[panels][k / STEP][tile rows][STEP]`; steps past the end are zero, rows past the end are left as they
 /// were, since no tile reads them.
 pub(crate) fn pack_left(out: &mut [f32], left: &[f32], rows: RowPanels, k: usize, stride: usize) {
     if k == 0 {
         return;
     }
-    let panel_len = k.next_multiple_of(STEP) * ROWS;
-    for (panel, out) in out.chunks_exact_mut(panel_len).enumerate() {
+    let block = rows.tile_rows() * STEP;
+    for (panel, out) in out.chunks_exact_mut(rows.panel_len(k)).enumerate() {
         let rows = rows.start(panel)..rows.start(panel + 1);
-        pack_row_panel(out, &left[rows.start * stride..], rows.len(), k, stride);
+        for r in 0..rows.len() {
+            pack_row(out, &left[(rows.start + r) * stride..][..k], r, block);
+        }
     }
 }
 
-/// Packs the first `rows` rows of `left` into one row panel.
+/// Writes row `r` of a row panel whose quads of steps lie `block` elements apart; zeros past its end.
 #[inline(always)]
-pub(crate) fn pack_row_panel(out: &mut [f32], left: &[f32], rows: usize, k: usize, stride: usize) {
-    let (blocks, _) = out.as_chunks_mut::<{ ROWS * STEP }>();
-    for r in 0..rows {
-        pack_row(blocks, &left[r * stride..][..k], r);
-    }
-}
-
-/// Writes one row of a row panel; zeros past its end.
-#[inline(always)]
-fn pack_row(blocks: &mut [[f32; ROWS * STEP]], row: &[f32], r: usize) {
+fn pack_row(panel: &mut [f32], row: &[f32], r: usize, block: usize) {
     let (quads, rest) = row.as_chunks::<STEP>();
-    let (whole, tail) = blocks.split_at_mut(quads.len());
-    for (block, quad) in whole.iter_mut().zip(quads) {
+    for (block, quad) in panel.chunks_exact_mut(block).zip(quads) {
         block[r * STEP..][..STEP].copy_from_slice(quad);
     }
-    if let Some(block) = tail.first_mut() {
+    if rest.is_empty() {
+        return;
+    }
+    if let Some(block) = panel.chunks_exact_mut(block).nth(quads.len()) {
         block[r * STEP..][..rest.len()].copy_from_slice(rest);
         block[r * STEP + rest.len()..(r + 1) * STEP].fill(0.0);
     }
@@ -92,7 +87,7 @@ mod tests {
     #[test]
     fn left_panels_hold_rows_side_by_side() {
         let left: Vec<f32> = (0..3 * 4).map(|i| i as f32).collect();
-        let rows = RowPanels::new(3);
+        let rows = RowPanels::new(3, 6);
         let mut out = vec![9.0; rows.packed_len(3)];
         pack_left(&mut out, &left, rows, 3, 4);
         assert_eq!(out[..8], [0.0, 1.0, 2.0, 0.0, 4.0, 5.0, 6.0, 0.0]);

@@ -5,7 +5,7 @@ use half::{bf16, f16};
 use nervio_simd::{Isa, Level};
 use rayon::prelude::*;
 
-use super::int8::{INT8_LIMIT, Int8Panels};
+use super::int8::Int8Panels;
 use super::pack::scatter;
 use super::tile::STEP;
 use crate::aligned::Aligned;
@@ -58,7 +58,7 @@ impl Element for i8 {}
 mod sealed {
     use half::{bf16, f16};
 
-    use super::{INT8_LIMIT, STEP, Values, nearest_i8};
+    use super::{STEP, Values, nearest_i8};
     use crate::aligned::Aligned;
 
     /// How a type is packed.
@@ -66,8 +66,8 @@ mod sealed {
         /// Consecutive elements of a row that lie side by side in a panel.
         const GROUP: usize;
 
-        /// Brings a row into the range that the kernel takes, and gives its sum.
-        fn prepare(_row: &mut [Self], _scale: &mut f32) -> i32 {
+        /// Brings a row within ±`limit`, which the kernel takes, and gives its sum.
+        fn prepare(_row: &mut [Self], _scale: &mut f32, _limit: i8) -> i32 {
             0
         }
 
@@ -99,10 +99,10 @@ mod sealed {
     impl Wrap for i8 {
         const GROUP: usize = STEP;
 
-        fn prepare(row: &mut [Self], scale: &mut f32) -> i32 {
+        fn prepare(row: &mut [Self], scale: &mut f32, limit: i8) -> i32 {
             let largest = row.iter().map(|x| x.unsigned_abs()).max().unwrap_or(0);
-            if largest > INT8_LIMIT.unsigned_abs() {
-                let factor = f32::from(INT8_LIMIT) / f32::from(largest);
+            if largest > limit.unsigned_abs() {
+                let factor = f32::from(limit) / f32::from(largest);
                 for x in row.iter_mut() {
                     *x = nearest_i8(f32::from(*x) * factor);
                 }
@@ -130,8 +130,8 @@ pub enum Values {
 ///
 /// Panel `p` holds rows `p * width ..` of the weights as `[depth][width]`, where the width is the
 /// register tile's for one instruction set; rows past the end are zero. 8-bit integers lie as
-/// `[depth / 4][width][4]` and are kept within [`INT8_LIMIT`](super::INT8_LIMIT), so that those of
-/// a row that goes beyond it are rounded to coarser steps.
+/// `[depth / 4][width][4]` and are kept within ±[`Isa::int8_limit`]: those of a row that goes beyond it
+/// are rounded to coarser steps.
 #[derive(Debug)]
 pub struct PackedMatrix {
     rows: usize,
@@ -158,6 +158,7 @@ impl PackedMatrix {
         mut scales: Vec<f32>,
     ) -> Self {
         let width = isa.panel_width();
+        let limit = isa.int8_limit();
         let panels = rows.div_ceil(width);
         assert!(scales.is_empty() || scales.len() == rows, "one scale for each row of weights");
         scales.resize(panels * width, 0.0);
@@ -172,7 +173,7 @@ impl PackedMatrix {
                 |row, ((panel, out), (scales, sums))| {
                     for column in 0..width.min(rows - panel * width) {
                         fill(panel * width + column, row);
-                        sums[column] = T::prepare(row, &mut scales[column]);
+                        sums[column] = T::prepare(row, &mut scales[column], limit);
                         scatter(out, row, width, column);
                     }
                 },

@@ -2,9 +2,8 @@
 
 use nervio_simd::Simd;
 
-/// Rows of the register tile: with two 8-lane vectors a row, 12 sums hide the latency of two
-/// fused multiply-adds a cycle and leave registers for the operands.
-pub(crate) const ROWS: usize = 6;
+/// Most rows of a register tile on any level: [`Simd::TILE_ROWS`].
+pub(crate) const MAX_ROWS: usize = 12;
 
 /// Consecutive k of one row that lie side by side in a row panel, and steps of the unrolled loop.
 pub(crate) const STEP: usize = 4;
@@ -104,10 +103,10 @@ fn add_to<S: Simd, const V: usize>(s: S, sums: &mut [S::Vector; V], from: &[f32]
 
 /// The sums of one tile, each through its steps one after the other from zero.
 ///
-/// `left` is `[steps / STEP][ROWS][STEP]`, of which the first `R` rows are used; `right` is
-/// `[steps][V * LANES]`.
+/// `left` is `[steps / STEP][TILE_ROWS][STEP]`, of which the first `R` rows are used, with `P` the
+/// product of the last two; `right` is `[steps][V * LANES]`.
 #[inline(always)]
-pub(crate) fn multiply<S: Simd, const R: usize, const V: usize>(
+pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
     s: S,
     left: &[f32],
     right: &[f32],
@@ -115,25 +114,25 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize>(
 ) -> [[S::Vector; V]; R] {
     let width = V * S::LANES;
     let mut sums = [[s.splat(0.0); V]; R];
-    let (left, _) = left.as_chunks::<{ ROWS * STEP }>();
+    let (left, _) = left.as_chunks::<P>();
     // Zipped by value, so that one counter drives the loop.
     let rounds = left.iter().zip(right.chunks_exact(STEP * width));
     let mut lines = ahead.begin(s, left.len());
     if ahead.soon {
         for (left, right) in rounds {
             Ahead::round(s, &mut lines);
-            sums = round::<S, R, V>(s, left, right, sums);
+            sums = round::<S, R, V, P>(s, left, right, sums);
         }
     } else {
         for (left, right) in rounds {
-            sums = round::<S, R, V>(s, left, right, sums);
+            sums = round::<S, R, V, P>(s, left, right, sums);
         }
     }
     let whole = right.len() / (STEP * width);
     if let Some(left) = left.get(whole) {
         let rest = right[whole * STEP * width..].chunks_exact(width);
         for (step, right) in rest.enumerate() {
-            sums = advance::<S, R, V>(s, left, step, right, sums);
+            sums = advance::<S, R, V, P>(s, left, step, right, sums);
         }
     }
     sums
@@ -141,24 +140,24 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize>(
 
 /// [`STEP`] steps of k.
 #[inline(always)]
-fn round<S: Simd, const R: usize, const V: usize>(
+fn round<S: Simd, const R: usize, const V: usize, const P: usize>(
     s: S,
-    left: &[f32; ROWS * STEP],
+    left: &[f32; P],
     right: &[f32],
     mut sums: [[S::Vector; V]; R],
 ) -> [[S::Vector; V]; R] {
     let width = V * S::LANES;
     for step in 0..STEP {
-        sums = advance::<S, R, V>(s, left, step, &right[step * width..][..width], sums);
+        sums = advance::<S, R, V, P>(s, left, step, &right[step * width..][..width], sums);
     }
     sums
 }
 
 /// One step of k.
 #[inline(always)]
-fn advance<S: Simd, const R: usize, const V: usize>(
+fn advance<S: Simd, const R: usize, const V: usize, const P: usize>(
     s: S,
-    left: &[f32; ROWS * STEP],
+    left: &[f32; P],
     step: usize,
     right: &[f32],
     mut sums: [[S::Vector; V]; R],

@@ -1,0 +1,283 @@
+//! The AVX-512 leg: 16 lanes, 32 registers; 8-bit products by VNNI where the processor has it.
+#![allow(unsafe_code, reason = "intrinsics are unsafe to call; the token proves their support")]
+
+use core::arch::x86_64::{
+    __m128i, __m256i, __m512, __m512i, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
+    _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm_storeu_si128, _mm256_add_ps, _mm256_loadu_si256,
+    _mm256_max_ps, _mm256_min_ps, _mm512_abs_ps, _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512,
+    _mm512_andnot_si512, _mm512_castps_si512, _mm512_castps512_ps256, _mm512_castsi512_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps,
+    _mm512_cvtps_epi32, _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32,
+    _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_madd_epi16, _mm512_maddubs_epi16, _mm512_mask_blend_ps, _mm512_max_epi32, _mm512_max_ps,
+    _mm512_min_ps, _mm512_mul_ps, _mm512_mullo_epi32, _mm512_or_si512, _mm512_roundscale_ps,
+    _mm512_scalef_ps, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512,
+    _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_epi32, _mm512_sub_ps,
+};
+
+use half::{bf16, f16};
+
+use crate::avx2::{reduce_add, reduce_max, reduce_min};
+use crate::{Kernel, Simd};
+
+/// Proof that the processor has AVX-512 F, BW, DQ and VL, FMA and F16C; and VNNI if `VNNI`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx512<const VNNI: bool>(());
+
+impl<const VNNI: bool> Avx512<VNNI> {
+    /// The token, where the processor has what `run` enables.
+    pub(crate) fn new() -> Option<Self> {
+        // The lists must match the `target_feature` of `enter` and `enter_vnni`.
+        let supported = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+            && (!VNNI || is_x86_feature_detected!("avx512vnni"));
+        supported.then_some(Self(()))
+    }
+
+    /// Runs a kernel with the instruction set enabled.
+    #[inline]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` proves every feature that the function enables.
+        unsafe { if VNNI { enter_vnni(self, kernel) } else { enter(self, kernel) } }
+    }
+}
+
+/// The function into which a kernel and all its operations are inlined.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+fn enter<K: Kernel, S: Simd>(token: S, kernel: K) -> K::Output {
+    kernel.run(token)
+}
+
+/// The same with VNNI.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+fn enter_vnni<K: Kernel, S: Simd>(token: S, kernel: K) -> K::Output {
+    kernel.run(token)
+}
+
+/// Writes `operation` as the body of a method whose intrinsics the token licenses.
+macro_rules! avx512 {
+    ($operation:expr) => {{
+        // SAFETY: the token `self` proves AVX-512 F, BW, DQ and VL (and VNNI where `VNNI` is true);
+        // the operation works on registers.
+        unsafe { $operation }
+    }};
+}
+
+impl<const VNNI: bool> Simd for Avx512<VNNI> {
+    type Vector = __m512;
+    type Int = __m512i;
+    const LANES: usize = 16;
+    // Twelve rows of two vectors: 24 sums, 2 weights and 1 broadcast take 27 of 32 registers.
+    const TILE_VECTORS: usize = 2;
+    const TILE_ROWS: usize = 12;
+    // VNNI adds four products in 32 bits at once; without it pairs are added in 16 bits.
+    const INT8_LIMIT: i8 = if VNNI { 127 } else { 64 };
+
+    #[inline(always)]
+    fn splat(self, value: f32) -> __m512 {
+        avx512!(_mm512_set1_ps(value))
+    }
+
+    #[inline(always)]
+    fn load(self, from: &[f32]) -> __m512 {
+        let from = &from[..16];
+        // SAFETY: `from` has 16 elements; the load needs no alignment.
+        unsafe { _mm512_loadu_ps(from.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, vector: __m512, to: &mut [f32]) {
+        let to = &mut to[..16];
+        // SAFETY: `to` has room for 16 elements; the store needs no alignment.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), vector) }
+    }
+
+    #[inline(always)]
+    fn load_f16(self, from: &[f16]) -> __m512 {
+        let from = &from[..16];
+        // SAFETY: `from` has 16 elements of 2 bytes; the load needs no alignment.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.as_ptr().cast::<__m256i>())) }
+    }
+
+    #[inline(always)]
+    fn load_bf16(self, from: &[bf16]) -> __m512 {
+        let from = &from[..16];
+        // SAFETY: `from` has 16 elements of 2 bytes; the load needs no alignment.
+        unsafe {
+            let bits = _mm512_cvtepu16_epi32(_mm256_loadu_si256(from.as_ptr().cast::<__m256i>()));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<16>(bits))
+        }
+    }
+
+    #[inline(always)]
+    fn splat_i32(self, value: i32) -> __m512i {
+        avx512!(_mm512_set1_epi32(value))
+    }
+
+    #[inline(always)]
+    fn load_i32(self, from: &[i32]) -> __m512i {
+        let from = &from[..16];
+        // SAFETY: `from` has 16 elements of 4 bytes; the load needs no alignment.
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast::<__m512i>()) }
+    }
+
+    #[inline(always)]
+    fn load_quads(self, from: &[i8]) -> __m512i {
+        let from = &from[..64];
+        // SAFETY: `from` has 64 bytes; the load needs no alignment.
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast::<__m512i>()) }
+    }
+
+    #[inline(always)]
+    fn splat_quad(self, quad: [u8; 4]) -> __m512i {
+        avx512!(_mm512_set1_epi32(i32::from_le_bytes(quad)))
+    }
+
+    #[inline(always)]
+    fn dot_quads(self, bytes: __m512i, signed: __m512i, sums: __m512i) -> __m512i {
+        avx512!({
+            if VNNI {
+                _mm512_dpbusd_epi32(sums, bytes, signed)
+            } else {
+                let pairs = _mm512_maddubs_epi16(bytes, signed);
+                _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+            }
+        })
+    }
+
+    #[inline(always)]
+    fn sub_product_i32(self, a: __m512i, b: __m512i, c: __m512i) -> __m512i {
+        avx512!(_mm512_sub_epi32(a, _mm512_mullo_epi32(b, c)))
+    }
+
+    #[inline(always)]
+    fn int_to_f32(self, a: __m512i) -> __m512 {
+        avx512!(_mm512_cvtepi32_ps(a))
+    }
+
+    #[inline(always)]
+    fn store_bytes(self, vector: __m512, to: &mut [u8]) {
+        let to = &mut to[..16];
+        // SAFETY: `to` has room for the 16 bytes that the 128-bit store writes.
+        unsafe {
+            let whole = _mm512_max_epi32(_mm512_cvtps_epi32(vector), _mm512_setzero_si512());
+            _mm_storeu_si128(to.as_mut_ptr().cast::<__m128i>(), _mm512_cvtusepi32_epi8(whole));
+        }
+    }
+
+    #[inline(always)]
+    fn prefetch<T>(self, first: &T) {
+        // SAFETY: the address is that of a reference; a prefetch reads nothing and never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(first).cast()) }
+    }
+
+    #[inline(always)]
+    fn prefetch_later<T>(self, first: &T) {
+        // SAFETY: as above.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(first).cast()) }
+    }
+
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_add_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_sub_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_mul_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_div_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        avx512!(_mm512_fmadd_ps(a, b, c))
+    }
+
+    #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_min_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_max_ps(a, b))
+    }
+
+    #[inline(always)]
+    fn round(self, a: __m512) -> __m512 {
+        avx512!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+    }
+
+    #[inline(always)]
+    fn pow2(self, n: __m512) -> __m512 {
+        avx512!({
+            let exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+            _mm512_castsi512_ps(_mm512_slli_epi32::<23>(exponent))
+        })
+    }
+
+    #[inline(always)]
+    fn mul_pow2(self, a: __m512, n: __m512) -> __m512 {
+        avx512!(_mm512_scalef_ps(a, n))
+    }
+
+    #[inline(always)]
+    fn abs(self, a: __m512) -> __m512 {
+        avx512!(_mm512_abs_ps(a))
+    }
+
+    #[inline(always)]
+    fn copysign(self, magnitude: __m512, sign: __m512) -> __m512 {
+        avx512!({
+            let sign_bit = _mm512_castps_si512(_mm512_set1_ps(-0.0));
+            let magnitude = _mm512_andnot_si512(sign_bit, _mm512_castps_si512(magnitude));
+            let sign = _mm512_and_si512(sign_bit, _mm512_castps_si512(sign));
+            _mm512_castsi512_ps(_mm512_or_si512(magnitude, sign))
+        })
+    }
+
+    #[inline(always)]
+    fn select_lt(self, a: __m512, b: __m512, then: __m512, otherwise: __m512) -> __m512 {
+        avx512!({
+            _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then)
+        })
+    }
+
+    #[inline(always)]
+    fn reduce_min(self, a: __m512) -> f32 {
+        avx512!({
+            let (low, high) = (_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a));
+            reduce_min(_mm256_min_ps(low, high))
+        })
+    }
+
+    #[inline(always)]
+    fn reduce_add(self, a: __m512) -> f32 {
+        avx512!({
+            let (low, high) = (_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a));
+            reduce_add(_mm256_add_ps(low, high))
+        })
+    }
+
+    #[inline(always)]
+    fn reduce_max(self, a: __m512) -> f32 {
+        avx512!({
+            let (low, high) = (_mm512_castps512_ps256(a), _mm512_extractf32x8_ps::<1>(a));
+            reduce_max(_mm256_max_ps(low, high))
+        })
+    }
+}
