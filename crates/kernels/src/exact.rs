@@ -21,6 +21,16 @@ pub(crate) fn normal_tail_times(a: f64) -> f64 {
     a * erfc / 2.0
 }
 
+/// The normal distribution, `erfc(-x / √2) / 2`.
+#[cfg(test)]
+pub(crate) fn normal_cdf(x: f64) -> f64 {
+    if x == 0.0 {
+        return 0.5;
+    }
+    let tail = normal_tail_times(x.abs()) / x.abs();
+    if x > 0.0 { 1.0 - tail } else { tail }
+}
+
 #[cfg(test)]
 mod tests {
     use super::normal_tail_times;

@@ -37,12 +37,14 @@ pub(crate) struct LeafBuffers {
     pub(crate) keys: Aligned<f32>,
     /// The values of one head in panels.
     pub(crate) values: Aligned<f32>,
-    /// Rows of a left operand (of a layer, queries, attention probabilities) in row panels.
+    /// The queries of one register tile in a row panel.
+    pub(crate) queries: Aligned<f32>,
+    /// Rows of a left operand (of a layer, or attention weights) in row panels.
     pub(crate) left: Aligned<f32>,
     /// The same in bytes, with the scale of each row, if the weights are 8-bit integers.
     pub(crate) bytes: Aligned<u8>,
     pub(crate) scales: Vec<RowScale>,
-    /// The attention scores of a block of queries.
+    /// The attention scores of the queries of one register tile.
     pub(crate) scores: Aligned<f32>,
     /// The thread that used the buffers last, in whose caches they are.
     thread: Option<usize>,
@@ -50,7 +52,8 @@ pub(crate) struct LeafBuffers {
 
 impl LeafBuffers {
     fn bytes(&self) -> usize {
-        let buffers = [&self.widened, &self.keys, &self.values, &self.left, &self.scores];
+        let Self { widened, keys, values, queries, left, scores, .. } = self;
+        let buffers = [widened, keys, values, queries, left, scores];
         let scales = self.scales.capacity() * size_of::<RowScale>();
         buffers.map(Aligned::bytes).iter().sum::<usize>() + self.bytes.bytes() + scales
     }

@@ -9,17 +9,17 @@ use super::epilogue::Epilogue;
 use super::int8::{Int8Left, Int8Panel, multiply_int8};
 use super::packed_matrix::Panels;
 use super::row_panels::RowPanels;
-use super::tile::{Ahead, LINE, MAX_ROWS, MAX_WIDTH, Place, STEP, finish, multiply};
+use super::tile::{Ahead, LINE, MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 use crate::activation::Activation;
 use crate::aligned::Aligned;
 use crate::parallel::Block;
 
-/// Steps of k at a time: 16 KB of a 16-wide panel and 6 KB of a row panel stay in the L1, 384 rows
-/// in an L2 of 512 KB.
-const DEPTH: usize = 256;
-
-/// Tiles of a column panel up to which the next panel is fetched right into the L1.
-const FEW_TILES: usize = 6;
+/// Steps of k at a time. With short vectors a panel of weights (16 KB) and one of rows (6 KB) stay in
+/// the L1. A tile of long ones takes so many cycles a step that both may come from the L2, and fewer
+/// sums are parked.
+const fn depth_at_once<S: Simd>() -> usize {
+    if S::LANES >= 16 { 768 } else { 256 }
+}
 
 /// The packed left operand.
 #[derive(Clone, Copy)]
@@ -86,8 +86,9 @@ impl MultiplyBlock<'_, '_> {
         let width = V * S::LANES;
         let depth = self.product.depth;
         // 8-bit panels are short enough to be taken whole, which leaves no sums to be parked.
-        let most = if matches!(self.product.left, Left::Int8(_)) { depth } else { DEPTH };
-        let widened = self.widened.first(DEPTH.min(depth) * width);
+        let whole = matches!(self.product.left, Left::Int8(_));
+        let most = if whole { depth } else { depth_at_once::<S>() };
+        let widened = self.widened.first(if whole { 0 } else { most.min(depth) * width });
         let (first_panel, columns) = (self.block.column / width, self.block.out.columns());
         let mut target = Columns { product: self.product, block: self.block };
         let (row, rows) = (target.block.row, target.block.out.rows());
@@ -102,7 +103,7 @@ impl MultiplyBlock<'_, '_> {
                 let next = if (index + 1) * width < columns {
                     steps.bytes(target.product.panels, panel + 1, width)
                 } else {
-                    steps.next().bytes(target.product.panels, first_panel, width)
+                    steps.next(most).bytes(target.product.panels, first_panel, width)
                 };
                 target.column::<S, V, P>(s, &steps, tiles.clone(), index * width, right, next);
             }
@@ -134,32 +135,16 @@ impl Columns<'_, '_> {
     ) {
         let panels = self.product.rows;
         let first = self.block.row;
-        let soon = tiles.len() <= FEW_TILES;
         let each = next.len().div_ceil(tiles.len().max(1)).next_multiple_of(LINE);
         let mut next = next.chunks(each.max(LINE));
         for panel in tiles {
             let row = panels.start(panel) - first;
             let count = panels.start(panel + 1) - first - row;
-            let ahead = Ahead { bytes: next.next().unwrap_or(&[]), soon };
+            let ahead = Ahead(next.next().unwrap_or(&[]));
             let mut job = TileJob { steps, panel, right, ahead, row, column };
-            match count {
-                1 => self.tile::<S, 1, V, P>(s, &mut job),
-                2 => self.tile::<S, 2, V, P>(s, &mut job),
-                3 => self.tile::<S, 3, V, P>(s, &mut job),
-                4 => self.tile::<S, 4, V, P>(s, &mut job),
-                5 => self.tile::<S, 5, V, P>(s, &mut job),
-                6 => self.tile::<S, 6, V, P>(s, &mut job),
-                // Only legs whose tiles are that tall.
-                7 if P >= 7 * STEP => self.tile::<S, 7, V, P>(s, &mut job),
-                8 if P >= 8 * STEP => self.tile::<S, 8, V, P>(s, &mut job),
-                9 if P >= 9 * STEP => self.tile::<S, 9, V, P>(s, &mut job),
-                10 if P >= 10 * STEP => self.tile::<S, 10, V, P>(s, &mut job),
-                11 if P >= 11 * STEP => self.tile::<S, 11, V, P>(s, &mut job),
-                12 if P >= 12 * STEP => self.tile::<S, 12, V, P>(s, &mut job),
-                _ => unreachable!("a row panel has at most the rows of a tile"),
-            }
+            by_rows!(count, P, R => self.tile::<S, R, V, P>(s, &mut job));
             if let (Some(activation), true) = (self.product.epilogue.activation(), steps.last()) {
-                activate::<S, V>(s, activation, &mut self.block.out, (row, count), column);
+                activate::<S, V>(s, activation, &mut self.block.out, row..row + count, column);
             }
         }
     }
@@ -292,19 +277,21 @@ fn activate<S: Simd, const V: usize>(
     s: S,
     activation: Activation,
     out: &mut MatMut<'_>,
-    (row, rows): (usize, usize),
+    rows: Range<usize>,
     column: usize,
 ) {
     let width = V * S::LANES;
     let columns = width.min(out.columns() - column);
-    let mut lanes = [0.0; MAX_ROWS * MAX_WIDTH];
-    // Side by side, so that the polynomials of several rows overlap.
-    for (r, to) in lanes.chunks_exact_mut(width).take(rows).enumerate() {
-        to[..columns].copy_from_slice(&out.row(row + r)[column..column + columns]);
+    if columns == width {
+        return activation.apply(s, out, rows, (column, width));
     }
-    activation.apply(s, &mut lanes[..rows * width]);
-    for (r, from) in lanes.chunks_exact(width).take(rows).enumerate() {
-        out.row(row + r)[column..column + columns].copy_from_slice(&from[..columns]);
+    // Over the right edge: aside.
+    for row in rows {
+        let row = &mut out.row(row)[column..][..columns];
+        let mut lanes = [0.0; MAX_WIDTH];
+        lanes[..columns].copy_from_slice(row);
+        activation.apply(s, &mut MatMut::new(&mut lanes, MAX_WIDTH), 0..1, (0, width));
+        row.copy_from_slice(&lanes[..columns]);
     }
 }
 
@@ -321,9 +308,9 @@ impl Steps {
         self.end == self.depth
     }
 
-    /// The steps after these.
-    fn next(&self) -> Self {
-        Self { start: self.end, end: (self.end + DEPTH).min(self.depth), depth: self.depth }
+    /// The steps after these, `most` at the most.
+    fn next(&self, most: usize) -> Self {
+        Self { start: self.end, end: (self.end + most).min(self.depth), depth: self.depth }
     }
 
     /// These steps of row panel `panel` of the left operand.

@@ -150,15 +150,9 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize, const P: us
     let (left, _) = left.as_chunks::<P>();
     let rounds = left.iter().zip(right.values.chunks_exact(STEP * width));
     let mut lines = ahead.begin(s, left.len());
-    if ahead.soon {
-        for (left, right) in rounds {
-            Ahead::round(s, &mut lines);
-            sums = round::<S, R, V, P>(s, left, right, sums);
-        }
-    } else {
-        for (left, right) in rounds {
-            sums = round::<S, R, V, P>(s, left, right, sums);
-        }
+    for (left, right) in rounds {
+        Ahead::round(s, &mut lines);
+        sums = round::<S, R, V, P>(s, left, right, sums);
     }
     let mut numbers = [[s.splat(0.0); V]; R];
     for v in 0..V {

@@ -8,15 +8,15 @@
 //! cut the rows of A among the threads, if there are enough of them
 //! LOOP 4  rows of A, SUPER_ROWS at a time: packed into row panels (L2, L3)
 //!   cut the columns of the block of C, so that a thread that is done helps out
-//!     LOOP 3  k, DEPTH at a time: a row block of A (L2) and a column panel of W (L1) fit
+//!     LOOP 3  k, some hundreds at a time: a row block of A and a column panel of W stay near
 //!       LOOP 2  column panels of W: [k][width], contiguous
 //!         LOOP 1  row panels of A: [k / 4][rows][4], contiguous
 //!           the tile: ROWS x width sums in registers, one broadcast of A and one row of W a step
 //!           after the last k: the epilogue on the tile, while it is in registers
 //! ```
 //!
-//! Weights in half precision are widened, a `DEPTH x width` block at a time, into an f32 buffer that
-//! stays in L1; sums are f32. With 8-bit weights A is packed into bytes, with a scale for each row,
+//! Weights in half precision are widened, a block of a panel at a time, into an f32 buffer that stays
+//! near; sums are f32. With 8-bit weights A is packed into bytes, with a scale for each row,
 //! and sums are 32-bit integers: see [`int8`].
 //!
 //! # Determinism
@@ -38,21 +38,21 @@ pub use epilogue::Epilogue;
 pub use packed_matrix::{Element, PackedMatrix, WeightKind, nearest_i8};
 pub use reference::matmul_reference;
 
-pub(crate) use block::{Left, Product, multiply_block};
 pub(crate) use int8::RowScale;
 pub(crate) use pack::{pack_columns, pack_keys, pack_left};
-pub(crate) use packed_matrix::Panels;
 pub(crate) use row_panels::RowPanels;
+pub(crate) use tile::{Ahead, MAX_WIDTH, STEP, by_rows, multiply};
 
 use nervio_simd::{Isa, MatMut};
 use rayon::join;
 
+use self::block::{Left, Product, multiply_block};
 use self::int8::{Int8Left, quantize_left};
 use crate::parallel::{Cut, GRAIN, RowBorders, for_each_block};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
 /// Rows of A that are packed at a time; 3,072 columns of them are 4.7 MB.
-const SUPER_ROWS: usize = 384;
+const SUPER_ROWS: usize = 192;
 
 /// Rows from which on a thread has some of its own. Fewer are cut between columns.
 const THREAD_ROWS: usize = 32;

@@ -21,6 +21,7 @@ pub(crate) fn scatter<T: Element>(panel: &mut [T], row: &[T], width: usize, colu
 /// Packs the left operand, rows of `k` elements that lie `stride` apart, into row panels
 /// `[panels][k / STEP][tile rows][STEP]`; steps past the end are zero, rows past the end are left as they
 /// were, since no tile reads them.
+#[inline(always)]
 pub(crate) fn pack_left(out: &mut [f32], left: &[f32], rows: RowPanels, k: usize, stride: usize) {
     if k == 0 {
         return;
@@ -50,18 +51,39 @@ fn pack_row(panel: &mut [f32], row: &[f32], r: usize, block: usize) {
     }
 }
 
-/// Packs the keys of one head, rows of `k` elements that lie `stride` apart, as the right operand
-/// of `Q · Kᵀ`: column panels `[rows / width][k][width]`, zero past the end.
-pub(crate) fn pack_keys(out: &mut [f32], keys: &[f32], k: usize, stride: usize, width: usize) {
-    out.fill(0.0);
-    for (index, row) in keys.chunks(stride).enumerate() {
-        let panel = &mut out[index / width * width * k..][..width * k];
-        scatter(panel, &row[..k], width, index % width);
+/// Packs the keys of one head, rows of `k` elements that lie `stride` apart, times `factor` as the
+/// right operand of `Q · Kᵀ`: column panels `[rows / width][k][width]`, zero past the end.
+#[inline(always)]
+pub(crate) fn pack_keys(
+    out: &mut [f32],
+    keys: &[f32],
+    k: usize,
+    stride: usize,
+    width: usize,
+    factor: f32,
+) {
+    for (panel, rows) in out.chunks_exact_mut(width * k).zip(keys.chunks(stride * width)) {
+        if rows.len() < stride * (width - 1) {
+            panel.fill(0.0);
+        }
+        for (column, row) in rows.chunks(stride).enumerate() {
+            // Four at a time: one load, four stores; a longer loop would become a slow scatter.
+            let (quads, rest) = row[..k].as_chunks::<STEP>();
+            for (group, quad) in panel.chunks_exact_mut(STEP * width).zip(quads) {
+                for (step, x) in quad.iter().enumerate() {
+                    group[step * width + column] = x * factor;
+                }
+            }
+            for (out, x) in panel[quads.len() * STEP * width..].chunks_exact_mut(width).zip(rest) {
+                out[column] = x * factor;
+            }
+        }
     }
 }
 
 /// Packs the values of one head, rows of `n` elements that lie `stride` apart, as the right operand
 /// of `P · V`: column panels `[n / width][rows][width]`, zero past the end.
+#[inline(always)]
 pub(crate) fn pack_columns(
     out: &mut [f32],
     values: &[f32],
@@ -73,10 +95,12 @@ pub(crate) fn pack_columns(
     for (panel, out) in out.chunks_exact_mut(rows * width).enumerate() {
         let start = panel * width;
         let columns = width.min(n - start);
-        for (out, row) in out.chunks_exact_mut(width).zip(values.chunks(stride)) {
+        let mut out = out.chunks_exact_mut(width);
+        for (row, out) in values.chunks(stride).zip(&mut out) {
             out[..columns].copy_from_slice(&row[start..start + columns]);
             out[columns..].fill(0.0);
         }
+        out.for_each(|out| out.fill(0.0));
     }
 }
 

@@ -23,41 +23,59 @@ pub(crate) struct Place<'a, 'b, const R: usize> {
     pub(crate) residual: Option<(&'a [f32], usize)>,
 }
 
-/// Bytes that will be needed soon, fetched into the cache while a tile is computed.
+/// Bytes that will be needed soon, fetched into the cache little by little while a tile is computed.
 #[derive(Clone, Copy)]
-pub(crate) struct Ahead<'a> {
-    /// What is to be fetched while one tile is computed.
-    pub(crate) bytes: &'a [u8],
-    /// Whether it is needed within a few tiles: then it is fetched into the L1, little by little.
-    /// Else it is asked for at the start, into the L2.
-    pub(crate) soon: bool,
+pub(crate) struct Ahead<'a>(pub(crate) &'a [u8]);
+
+/// Runs `work` with the constant `R` equal to `rows`, which is at most a tile's; `P` is the number of
+/// rows of the leg's tile times [`STEP`], so that legs with short tiles have no tall ones.
+macro_rules! by_rows {
+    ($rows:expr, $P:ident, $R:ident => $work:expr) => {
+        by_rows!(@ $rows, $P, $R, $work, [1 2 3 4 5 6 7 8 9 10 11 12])
+    };
+    (@ $rows:expr, $P:ident, $R:ident, $work:expr, [$($count:literal)*]) => {
+        match $rows {
+            $($count if $P >= $count * $crate::matmul::STEP => {
+                const $R: usize = $count;
+                $work
+            })*
+            _ => unreachable!("a row panel has at most the rows of a tile"),
+        }
+    };
 }
+pub(crate) use by_rows;
+
+/// Lines that are asked for in a round of [`STEP`] steps: half of what such a round reads of the
+/// widest panel, since a panel of few rows has two tiles at least.
+const ROUND_LINES: usize = 4;
+
+/// What the rounds of a tile will ask for.
+pub(crate) type Lines<'a> = std::slice::Iter<'a, [u8; ROUND_LINES * LINE]>;
 
 /// Bytes of a cache line.
 pub(crate) const LINE: usize = 64;
 
 impl<'a> Ahead<'a> {
-    /// Asks for all but what the rounds will ask for, two lines each.
+    /// Nothing to fetch.
+    pub(crate) const NOTHING: Ahead<'static> = Ahead(&[]);
+
+    /// Asks for all but what the rounds will ask for.
     #[inline(always)]
-    pub(crate) fn begin<S: Simd>(
-        self,
-        s: S,
-        rounds: usize,
-    ) -> std::slice::Iter<'a, [u8; 2 * LINE]> {
-        let len = if self.soon { self.bytes.len().min(rounds * 2 * LINE) } else { 0 };
-        let (later, rest) = self.bytes.split_at(len);
+    pub(crate) fn begin<S: Simd>(self, s: S, rounds: usize) -> Lines<'a> {
+        let (later, rest) = self.0.split_at(self.0.len().min(rounds * ROUND_LINES * LINE));
         for line in rest.chunks(LINE) {
             s.prefetch_later(&line[0]);
         }
         later.as_chunks().0.iter()
     }
 
-    /// Asks for the next two lines.
+    /// Asks for the next lines.
     #[inline(always)]
-    pub(crate) fn round<S: Simd>(s: S, lines: &mut std::slice::Iter<'a, [u8; 2 * LINE]>) {
-        if let Some(pair) = lines.next() {
-            s.prefetch(&pair[0]);
-            s.prefetch(&pair[LINE]);
+    pub(crate) fn round<S: Simd>(s: S, lines: &mut Lines<'a>) {
+        if let Some(lines) = lines.next() {
+            for line in lines.chunks_exact(LINE) {
+                s.prefetch(&line[0]);
+            }
         }
     }
 }
@@ -118,15 +136,9 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
     // Zipped by value, so that one counter drives the loop.
     let rounds = left.iter().zip(right.chunks_exact(STEP * width));
     let mut lines = ahead.begin(s, left.len());
-    if ahead.soon {
-        for (left, right) in rounds {
-            Ahead::round(s, &mut lines);
-            sums = round::<S, R, V, P>(s, left, right, sums);
-        }
-    } else {
-        for (left, right) in rounds {
-            sums = round::<S, R, V, P>(s, left, right, sums);
-        }
+    for (left, right) in rounds {
+        Ahead::round(s, &mut lines);
+        sums = round::<S, R, V, P>(s, left, right, sums);
     }
     let whole = right.len() / (STEP * width);
     if let Some(left) = left.get(whole) {

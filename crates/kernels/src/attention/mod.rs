@@ -1,23 +1,17 @@
 //! Scaled dot-product attention (Vaswani et al., arXiv 1706.03762, section 3.2.1) over a packed
 //! batch: sequences lie one after another, nothing is padded and no mask exists.
 //!
-//! Each head of each sequence is two products with a softmax between them, and both products are
-//! the matmul of this crate. Keys and values are packed once a head; queries go through in blocks,
-//! so that a block of scores stays in the L2 cache.
+//! Each head of each sequence is two products with a softmax between them ([`head`]); heads and
+//! sequences are shared out among the threads.
 
-use nervio_simd::{Isa, Kernel, MatMut, Simd};
+mod head;
+
+use nervio_simd::{Isa, MatMut};
 use rayon::join;
 
-use crate::aligned::Aligned;
-use crate::matmul::{
-    Epilogue, Left, Panels, Product, RowPanels, multiply_block, pack_columns, pack_keys, pack_left,
-};
-use crate::parallel::Block;
-use crate::softmax::{exponentials, multiply_row, softmax_reference};
+use self::head::Head;
+use crate::softmax::softmax_reference;
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
-
-/// Queries at a time: with 512 keys, 192 KB of scores.
-const QUERIES: usize = 96;
 
 /// Multiply-adds below which a second thread costs more than it saves.
 const GRAIN: usize = 1 << 18;
@@ -141,65 +135,19 @@ impl Job<'_> {
 
     /// One head of the sequence whose first token is `start`; `out` is `[tokens, head_dim]`.
     fn head(&self, start: usize, head: usize, mut out: MatMut<'_>, buffers: &mut LeafBuffers) {
-        let (tokens, dim) = (out.rows(), self.shape.head_dim);
-        if tokens == 0 || dim == 0 {
+        let tokens = out.rows();
+        if tokens == 0 || out.columns() == 0 {
             return;
         }
-        let width = self.isa.panel_width();
-        let LeafBuffers { widened, keys, values, left, scores, .. } = buffers;
         let part = |which: usize| Rows::of(self.qkv, self.shape, which, start, head, tokens);
-        let (query, key, value) = (part(0), part(1), part(2));
-        let keys = keys.first(tokens.next_multiple_of(width) * dim);
-        pack_keys(keys, key.elements, dim, key.stride, width);
-        let values = values.first(tokens * dim.next_multiple_of(width));
-        pack_columns(values, value.elements, dim, value.stride, tokens, width);
-        let mut first = 0;
-        while first < tokens {
-            let rows = QUERIES.min(tokens - first);
-            let panels = RowPanels::new(rows, self.isa.tile_rows());
-            let queries = left.first(panels.packed_len(dim));
-            pack_left(
-                queries,
-                &query.elements[first * query.stride..][..query.len_of(rows)],
-                panels,
-                dim,
-                query.stride,
-            );
-            let scores = scores.first(rows * tokens);
-            self.multiply((queries, panels), keys, dim, MatMut::new(scores, tokens), widened);
-            let weights = left.first(panels.packed_len(tokens));
-            let mut sums = [0.0; QUERIES];
-            let sums = &mut sums[..rows];
-            let scale = self.shape.scale();
-            self.isa.run(Weigh { scores, columns: tokens, scale, panels, weights, sums });
-            let out = &mut out.block(first..first + rows, 0..dim);
-            let whole = out.block(0..rows, 0..dim);
-            self.multiply((weights, panels), values, tokens, whole, widened);
-            self.isa.run(Divide { out, sums });
-            first += rows;
-        }
-    }
-
-    /// `out = left · right` of packed operands with sums of length `depth`.
-    fn multiply(
-        &self,
-        (left, rows): (&[f32], RowPanels),
-        right: &[f32],
-        depth: usize,
-        out: MatMut<'_>,
-        widened: &mut Aligned<f32>,
-    ) {
-        let columns = out.columns();
-        let product = Product {
-            left: Left::Float(left),
-            rows,
-            panels: Panels::F32(right),
-            epilogue: &Epilogue::None,
-            first_row: 0,
-            depth,
-            columns,
-        };
-        multiply_block(self.isa, &product, Block { out, row: 0, column: 0 }, widened);
+        self.isa.run(Head {
+            query: part(0),
+            key: part(1),
+            value: part(2),
+            scale: self.shape.scale(),
+            out: &mut out,
+            buffers,
+        });
     }
 }
 
@@ -228,53 +176,6 @@ impl<'a> Rows<'a> {
     /// Elements from the first of a row to the last of the row `rows` later.
     fn len_of(&self, rows: usize) -> usize {
         (rows - 1) * self.stride + self.head_dim
-    }
-}
-
-/// Exponentials of scores, packed for the product with the values while they are in the L1.
-///
-/// They are not divided by their sums: the results of that product are, which are fewer.
-struct Weigh<'a> {
-    /// `[rows, columns]`
-    scores: &'a mut [f32],
-    columns: usize,
-    scale: f32,
-    panels: RowPanels,
-    weights: &'a mut [f32],
-    /// The sum of each row.
-    sums: &'a mut [f32],
-}
-
-impl Kernel for Weigh<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { scores, columns, scale, panels, weights, sums } = self;
-        let each = weights.len() / panels.count();
-        for (panel, out) in weights.chunks_exact_mut(each).enumerate() {
-            let rows = panels.start(panel)..panels.start(panel + 1);
-            let scores = &mut scores[rows.start * columns..rows.end * columns];
-            for (row, sum) in scores.chunks_exact_mut(columns).zip(&mut sums[rows.clone()]) {
-                *sum = exponentials(s, row, scale);
-            }
-            pack_left(out, scores, RowPanels::new(rows.len(), S::TILE_ROWS), columns, columns);
-        }
-    }
-}
-
-/// Divides each row by its sum.
-struct Divide<'a, 'b> {
-    out: &'a mut MatMut<'b>,
-    sums: &'a [f32],
-}
-
-impl Kernel for Divide<'_, '_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        for (row, sum) in self.sums.iter().enumerate() {
-            multiply_row(s, self.out.row(row), 1.0 / sum);
-        }
     }
 }
 
