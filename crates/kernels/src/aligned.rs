@@ -47,6 +47,10 @@ impl<T: Pod> Aligned<T> {
     #[inline(always)]
     #[must_use]
     pub fn as_slice(&self) -> &[T] {
+        // No elements have no alignment either.
+        if self.len == 0 {
+            return &[];
+        }
         let bytes = match &self.memory {
             Memory::Heap(bytes) => &bytes[..],
             Memory::Mapped(map) => &map[..],
@@ -58,6 +62,9 @@ impl<T: Pod> Aligned<T> {
     #[inline(always)]
     #[must_use]
     pub fn as_mut_slice(&mut self) -> &mut [T] {
+        if self.len == 0 {
+            return &mut [];
+        }
         let bytes = match &mut self.memory {
             Memory::Heap(bytes) => &mut bytes[..],
             Memory::Mapped(map) => &mut map[..],
@@ -130,6 +137,7 @@ mod tests {
     #[test]
     fn buffers_start_on_a_line_and_grow() {
         let mut buffer = Aligned::<f32>::default();
+        assert_eq!(buffer.first(0), []);
         for len in [1, 7, 100, 3] {
             assert_eq!(buffer.first(len).len(), len);
             assert_eq!(buffer.first(len).as_ptr().align_offset(LINE), 0);

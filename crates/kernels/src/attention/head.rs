@@ -7,11 +7,10 @@
 use nervio_simd::{Kernel, MatMut, Simd};
 
 use super::Rows;
-use crate::matmul::{
-    Ahead, MAX_WIDTH, RowPanels, STEP, by_rows, multiply, pack_columns, pack_keys,
-    pack_left,
-};
 use crate::math::exp2_to_one;
+use crate::matmul::{
+    Ahead, MAX_WIDTH, RowPanels, STEP, by_rows, multiply, pack_columns, pack_keys, pack_left,
+};
 use crate::workspace::LeafBuffers;
 
 /// The operands of one head and where its result goes.
@@ -177,7 +176,12 @@ impl QueryTile<'_> {
         let (dim, width) = (out.columns(), V * S::LANES);
         let depth = self.tokens.next_multiple_of(STEP);
         for (panel, values) in self.values.chunks_exact(depth * width).enumerate() {
-            let sums = multiply::<S, R, V, P>(s, &self.weights[..S::TILE_ROWS * depth], values, Ahead::NOTHING);
+            let sums = multiply::<S, R, V, P>(
+                s,
+                &self.weights[..S::TILE_ROWS * depth],
+                values,
+                Ahead::NOTHING,
+            );
             let first = panel * width;
             let columns = width.min(dim - first);
             for (r, sums) in sums.iter().enumerate() {
