@@ -91,8 +91,7 @@ fn check_integers<S: Simd>(s: S) {
         let sums = s.dot_quads(s.splat_quad(quad), s.load_quads(&signed), s.splat_i32(-70_000));
         s.store(s.int_to_f32(sums), &mut out);
         for (out, signed) in out.iter().zip(signed.chunks(4)) {
-            let dot: i32 =
-                quad.iter().zip(signed).map(|(a, b)| byte(a) * i32::from(*b)).sum();
+            let dot: i32 = quad.iter().zip(signed).map(|(a, b)| byte(a) * i32::from(*b)).sum();
             assert_eq!(*out, (dot - 70_000) as f32);
         }
     }
