@@ -188,6 +188,7 @@ impl Kernel for OuterTile<'_> {
     fn run<S: Simd>(self, s: S) {
         match S::TILE_VECTORS {
             1 => self.tiles::<S, 1>(s),
+            4 => self.tiles::<S, 4>(s),
             _ => self.tiles::<S, 2>(s),
         }
     }

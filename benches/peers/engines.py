@@ -6,9 +6,11 @@ counted. An engine that is not installed or cannot run the model raises when it 
 """
 
 import json
+import os
 import statistics
 import subprocess
 import time
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,9 @@ import onnx
 from safetensors import safe_open
 
 from model import onnx_model
+
+# Where run.sh builds the engines of `rust/`.
+RUST_PEERS = Path(__file__).parent / "rust" / "target" / "release" / "nervio-peers"
 
 
 def parse_shape(shape):
@@ -25,7 +30,7 @@ def parse_shape(shape):
 
 
 class InProcess:
-    """An engine that runs in this process: all but nervio."""
+    """An engine that runs in this process."""
 
     def __init__(self, model):
         self.rows = model.rows
@@ -64,8 +69,9 @@ class Model:
         """The plain graph."""
         file = self.scratch / "model.onnx"
         if not file.exists():
-            # Weights beside the graph: a protobuf holds at most 2 GB.
-            onnx.save(onnx_model(self.folder), str(file), save_as_external_data=True, location="model.bin")
+            # Weights beside the graph: a protobuf holds at most 2 GB. rten insists on the ending.
+            beside = {"save_as_external_data": True, "location": "model.onnx_data"}
+            onnx.save(onnx_model(self.folder), str(file), **beside)
         return file
 
     def optimised(self):
@@ -170,6 +176,45 @@ class PyTorch(InProcess):
             return self.module(self.torch.from_numpy(ids)).logits.numpy()
 
 
+class RustPeer:
+    """candle, tract or rten: a process of `rust/` that stays and answers lines of JSON."""
+
+    def __init__(self, model, threads, engine, file):
+        if not RUST_PEERS.exists():
+            raise RuntimeError("the engines in rust/ are not built")
+        self.rows = model.rows
+        environment = {**os.environ, "RAYON_NUM_THREADS": str(threads)}
+        command = [str(RUST_PEERS), engine, str(file), str(threads)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen(command, env=environment, **pipes)
+        # Ends the input, and with it the process.
+        weakref.finalize(self, self.process.communicate)
+        self.answer()
+
+    def answer(self):
+        """The next line of the process."""
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"its process ended with status {self.process.wait()}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
+
+    def ask(self, request):
+        """The answer to a request."""
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        return self.answer()
+
+    def logits(self, ids):
+        """Logits `[tokens, labels]` of one sequence."""
+        return np.array(self.ask({"logits": ids.tolist()})["logits"], dtype=np.float32)
+
+    def ms(self, shape, runs):
+        """Median milliseconds of a pass, of the ids that `InProcess` takes."""
+        return self.ask({"ms": parse_shape(shape), "runs": runs, "rows": self.rows})["ms"]
+
+
 def makers(nervio, threads):
     """What makes each engine of a model, by name, in the order of the tables."""
     return {
@@ -181,4 +226,7 @@ def makers(nervio, threads):
         "onnxruntime int8": lambda model: OnnxRuntime(model, threads, model.int8()),
         "OpenVINO f32": lambda model: OpenVino(model, threads),
         "PyTorch f32": lambda model: PyTorch(model, threads),
+        "candle f32": lambda model: RustPeer(model, threads, "candle", model.folder),
+        "tract f32": lambda model: RustPeer(model, threads, "tract", model.onnx()),
+        "rten f32": lambda model: RustPeer(model, threads, "rten", model.onnx()),
     }

@@ -4,9 +4,19 @@ import datetime
 import importlib.metadata
 import platform
 import statistics
+import tomllib
 from pathlib import Path
 
 PACKAGES = ["onnxruntime", "openvino", "torch", "transformers"]
+CRATES = {"candle": "candle-core", "tract": "tract-onnx", "rten": "rten"}
+
+
+def crates():
+    """The versions of the engines in `rust/`, as its lock file has them."""
+    lock = Path(__file__).parent / "rust" / "Cargo.lock"
+    packages = tomllib.loads(lock.read_text(encoding="utf-8"))["package"]
+    versions = {package["name"]: package["version"] for package in packages}
+    return {engine: versions[crate] for engine, crate in CRATES.items()}
 
 
 def machine(threads, rounds):
@@ -31,7 +41,7 @@ def machine(threads, rounds):
         "features": known,
         "threads": threads,
         "rounds": rounds,
-        "versions": versions,
+        "versions": versions | crates(),
         "date": datetime.date.today().isoformat(),
     }
 

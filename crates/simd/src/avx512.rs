@@ -252,7 +252,7 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
 
     #[inline(always)]
     fn select_lt(self, a: __m512, b: __m512, then: __m512, otherwise: __m512) -> __m512 {
-        avx512!({ _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then) })
+        avx512!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then))
     }
 
     #[inline(always)]

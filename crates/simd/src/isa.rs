@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 use crate::avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 use crate::avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+use crate::neon::Neon;
 use crate::portable::Portable;
 use crate::{Kernel, Simd};
 
@@ -27,12 +29,23 @@ pub enum Level {
     Avx512,
     /// The same with AVX-512 VNNI for 8-bit products.
     Avx512Vnni,
+    /// AArch64 with NEON.
+    Neon,
+    /// The same with the dot product of bytes for 8-bit products.
+    NeonDot,
 }
 
 impl Level {
-    /// Every level that the project has, slowest first.
-    pub const ALL: [Self; 5] =
-        [Self::Portable, Self::Avx2, Self::AvxVnni, Self::Avx512, Self::Avx512Vnni];
+    /// Every level that the project has; those of one architecture slowest first.
+    pub const ALL: [Self; 7] = [
+        Self::Portable,
+        Self::Avx2,
+        Self::AvxVnni,
+        Self::Avx512,
+        Self::Avx512Vnni,
+        Self::Neon,
+        Self::NeonDot,
+    ];
 }
 
 impl fmt::Display for Level {
@@ -43,6 +56,8 @@ impl fmt::Display for Level {
             Self::AvxVnni => "avxvnni",
             Self::Avx512 => "avx512",
             Self::Avx512Vnni => "avx512vnni",
+            Self::Neon => "neon",
+            Self::NeonDot => "neondot",
         })
     }
 }
@@ -104,6 +119,10 @@ enum Token {
     Avx512(Avx512<false>),
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(Avx512<true>),
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon<false>),
+    #[cfg(target_arch = "aarch64")]
+    NeonDot(Neon<true>),
 }
 
 impl Isa {
@@ -120,7 +139,11 @@ impl Isa {
             Level::Avx512 => Avx512::new().map(|token| Self(Token::Avx512(token))),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512Vnni => Avx512::new().map(|token| Self(Token::Avx512Vnni(token))),
-            #[cfg(not(target_arch = "x86_64"))]
+            #[cfg(target_arch = "aarch64")]
+            Level::Neon => Neon::new().map(|token| Self(Token::Neon(token))),
+            #[cfg(target_arch = "aarch64")]
+            Level::NeonDot => Neon::new().map(|token| Self(Token::NeonDot(token))),
+            // Levels of other architectures.
             _ => None,
         }
     }
@@ -170,6 +193,10 @@ impl Isa {
             Token::Avx512(_) => Level::Avx512,
             #[cfg(target_arch = "x86_64")]
             Token::Avx512Vnni(_) => Level::Avx512Vnni,
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(_) => Level::Neon,
+            #[cfg(target_arch = "aarch64")]
+            Token::NeonDot(_) => Level::NeonDot,
         }
     }
 
@@ -204,6 +231,10 @@ impl Isa {
             Token::Avx512(token) => token.run(kernel),
             #[cfg(target_arch = "x86_64")]
             Token::Avx512Vnni(token) => token.run(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(token) => token.run(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Token::NeonDot(token) => token.run(kernel),
         }
     }
 }

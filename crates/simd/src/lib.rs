@@ -41,11 +41,13 @@
 //! | [`Level::Avx512`] | x86-64 with AVX-512 F, BW, DQ and VL | 16 × f32 | in pairs, 16 bits |
 //! | [`Level::AvxVnni`] | x86-64 with AVX2, FMA, F16C and AVX-VNNI | 8 × f32 | `vpdpbusd` |
 //! | [`Level::Avx2`] | x86-64 with AVX2, FMA and F16C | 8 × f32 | in pairs, 16 bits |
+//! | [`Level::NeonDot`] | AArch64 with NEON and its dot product | 4 × f32 | `sdot` |
+//! | [`Level::Neon`] | AArch64 with NEON | 4 × f32 | in pairs, 16 bits |
 //! | [`Level::Portable`] | nothing (`wide`: SSE2, NEON or simd128 as the build has) | 8 × f32 | one by one |
 //!
-//! `NERVIO_ISA=portable|avx2|avxvnni|avx512|avx512vnni` forces one; a level that this machine lacks is
-//! an error, never a silent fall-back. Results are bit-identical on one level and differ by rounding
-//! between levels.
+//! `NERVIO_ISA=portable|avx2|avxvnni|avx512|avx512vnni|neon|neondot` forces one; a level that this
+//! machine lacks is an error, never a silent fall-back. Results are bit-identical on one level and
+//! differ by rounding between levels.
 //!
 //! # Inlining
 //!
@@ -62,6 +64,8 @@ mod avx2;
 mod avx512;
 mod isa;
 mod matrix;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 mod simd;
 

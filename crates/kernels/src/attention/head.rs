@@ -32,6 +32,7 @@ impl Kernel for Head<'_, '_, '_> {
         // Constants of the leg: all branches but one fall away.
         match (S::TILE_ROWS, S::TILE_VECTORS) {
             (12, 2) => self.queries::<S, 2, { 12 * STEP }>(s),
+            (6, 4) => self.queries::<S, 4, { 6 * STEP }>(s),
             (6, 2) => self.queries::<S, 2, { 6 * STEP }>(s),
             (6, 1) => self.queries::<S, 1, { 6 * STEP }>(s),
             _ => unreachable!("a leg's tile has a branch here"),

@@ -73,6 +73,7 @@ impl Kernel for MultiplyBlock<'_, '_> {
         // Constants of the leg: all branches but one fall away.
         match (S::TILE_ROWS, S::TILE_VECTORS) {
             (12, 2) => self.loops::<S, 2, { 12 * STEP }>(s),
+            (6, 4) => self.loops::<S, 4, { 6 * STEP }>(s),
             (6, 2) => self.loops::<S, 2, { 6 * STEP }>(s),
             (6, 1) => self.loops::<S, 1, { 6 * STEP }>(s),
             _ => unreachable!("a leg's tile has a branch here"),
