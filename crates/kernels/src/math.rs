@@ -50,6 +50,7 @@ const EXP2_LOW: f32 = -127.0;
 ///
 /// Half of the work of [`exp`]: a fraction in base 2 is exact, and the softmax, whose largest
 /// exponent is 0, needs no upper end.
+#[allow(clippy::approx_constant, reason = "fitted: not quite ln 2")]
 #[inline(always)]
 pub(crate) fn exp2_to_one<S: Simd>(s: S, x: S::Vector) -> S::Vector {
     // Operands in this order let NaN through: see `Simd::max`.
