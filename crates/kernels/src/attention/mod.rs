@@ -10,11 +10,12 @@ use nervio_simd::{Isa, MatMut};
 use rayon::join;
 
 use self::head::Head;
+use crate::parallel::GRAIN;
 use crate::softmax::softmax_reference;
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
-/// Multiply-adds below which a second thread costs more than it saves.
-const GRAIN: usize = 1 << 18;
+/// What packing and weighing a token's part of a head costs, in multiply-adds for each element.
+const PACKING: usize = 64;
 
 /// The sizes of an attention layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +95,7 @@ impl Job<'_> {
             *start = *end;
             Some(len)
         });
-        let cost = tokens * longest.max().unwrap_or(0) * out.columns() * 2;
+        let cost = tokens * (2 * longest.max().unwrap_or(0) + PACKING) * out.columns();
         if cost < 2 * GRAIN || rayon::current_num_threads() == 1 {
             return self.run(Part { ends, first_token, heads, out });
         }

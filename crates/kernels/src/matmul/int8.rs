@@ -89,19 +89,34 @@ impl Kernel for QuantizePanel<'_> {
             let (inverse, zero) = (s.splat(inverse), s.splat(scale.zero as f32));
             let mut bytes = [0_u8; 2 * MAX_LANES];
             // Two vectors at a time are a whole number of quads on every level.
-            let blocks = self.values.chunks_mut(2 * S::LANES * S::TILE_ROWS);
-            for (chunk, blocks) in row.chunks(2 * S::LANES).zip(blocks) {
-                for (v, part) in chunk.chunks(S::LANES).enumerate() {
+            let mut chunks = row.chunks_exact(2 * S::LANES);
+            let mut blocks = self.values.chunks_mut(2 * S::LANES * S::TILE_ROWS);
+            for (chunk, blocks) in (&mut chunks).zip(&mut blocks) {
+                for (v, part) in chunk.chunks_exact(S::LANES).enumerate() {
+                    let x = s.mul_add(s.load(part), inverse, zero);
+                    s.store_bytes(x, &mut bytes[v * S::LANES..]);
+                }
+                store_quads::<S>(&bytes[..2 * S::LANES], blocks, r);
+            }
+            let rest = chunks.remainder();
+            if let (false, Some(blocks)) = (rest.is_empty(), blocks.next()) {
+                for (v, part) in rest.chunks(S::LANES).enumerate() {
                     let x = s.mul_add(s.load_partial(part), inverse, zero);
                     s.store_bytes(x, &mut bytes[v * S::LANES..]);
                 }
-                bytes[chunk.len()..].fill(0);
-                let quads = bytes.as_chunks::<STEP>().0;
-                for (block, quad) in blocks.chunks_exact_mut(STEP * S::TILE_ROWS).zip(quads) {
-                    block[r * STEP..][..STEP].copy_from_slice(quad);
-                }
+                bytes[rest.len()..].fill(0);
+                store_quads::<S>(&bytes[..rest.len().next_multiple_of(STEP)], blocks, r);
             }
         }
+    }
+}
+
+/// Writes the bytes of some steps of row `r` to a row panel.
+#[inline(always)]
+fn store_quads<S: Simd>(bytes: &[u8], blocks: &mut [u8], r: usize) {
+    let quads = bytes.as_chunks::<STEP>().0;
+    for (block, quad) in blocks.chunks_exact_mut(STEP * S::TILE_ROWS).zip(quads) {
+        block[r * STEP..][..STEP].copy_from_slice(quad);
     }
 }
 
@@ -113,13 +128,16 @@ const MAX_LANES: usize = 16;
 fn row_scale<S: Simd>(s: S, row: &[f32]) -> (RowScale, f32) {
     let zero = s.splat(0.0);
     let (mut low, mut high, mut poison) = (zero, zero, zero);
-    for chunk in row.chunks(S::LANES) {
-        let x = s.load_partial(chunk);
+    let (whole, rest) = row.split_at(row.len() / S::LANES * S::LANES);
+    for chunk in whole.chunks_exact(S::LANES) {
+        let x = s.load(chunk);
         low = s.min(low, x);
         high = s.max(high, x);
         // Zero times a number is zero; times an infinity or NaN it is NaN, and stays.
         poison = s.mul_add(x, zero, poison);
     }
+    let x = s.load_partial(rest);
+    (low, high, poison) = (s.min(low, x), s.max(high, x), s.mul_add(x, zero, poison));
     let (low, high) = (s.reduce_min(low), s.reduce_max(high));
     let scale = (high - low) / 255.0 + s.reduce_add(poison);
     if scale.is_nan() || scale.is_infinite() {

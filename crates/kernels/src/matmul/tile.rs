@@ -23,7 +23,9 @@ pub(crate) struct Place<'a, 'b, const R: usize> {
     pub(crate) residual: Option<(&'a [f32], usize)>,
 }
 
-/// Bytes that will be needed soon, fetched into the cache little by little while a tile is computed.
+/// Bytes that will be needed soon, fetched into the L2 little by little while a tile is computed.
+///
+/// Not into the L1: it keeps fewer reads of memory under way at a time.
 #[derive(Clone, Copy)]
 pub(crate) struct Ahead<'a>(pub(crate) &'a [u8]);
 
@@ -74,7 +76,7 @@ impl<'a> Ahead<'a> {
     pub(crate) fn round<S: Simd>(s: S, lines: &mut Lines<'a>) {
         if let Some(lines) = lines.next() {
             for line in lines.chunks_exact(LINE) {
-                s.prefetch(&line[0]);
+                s.prefetch_later(&line[0]);
             }
         }
     }
