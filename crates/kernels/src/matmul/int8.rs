@@ -167,9 +167,9 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize, const P: us
     let mut sums = [[s.splat_i32(0); V]; R];
     let (left, _) = left.as_chunks::<P>();
     let rounds = left.iter().zip(right.values.chunks_exact(STEP * width));
-    let mut lines = ahead.begin(s, left.len());
+    let mut parts = ahead.parts(left.len());
     for (left, right) in rounds {
-        Ahead::round(s, &mut lines);
+        Ahead::round(s, &mut parts);
         sums = round::<S, R, V, P>(s, left, right, sums);
     }
     let mut numbers = [[s.splat(0.0); V]; R];

@@ -47,37 +47,27 @@ macro_rules! by_rows {
 }
 pub(crate) use by_rows;
 
-/// Lines that are asked for in a round of [`STEP`] steps: half of what such a round reads of the
-/// widest panel, since a panel of few rows has two tiles at least.
-const ROUND_LINES: usize = 4;
-
-/// What the rounds of a tile will ask for.
-pub(crate) type Lines<'a> = std::slice::Iter<'a, [u8; ROUND_LINES * LINE]>;
-
 /// Bytes of a cache line.
 pub(crate) const LINE: usize = 64;
+
+/// What the rounds of a tile will ask for, as many bytes each.
+pub(crate) type Parts<'a> = std::slice::Chunks<'a, u8>;
 
 impl<'a> Ahead<'a> {
     /// Nothing to fetch.
     pub(crate) const NOTHING: Ahead<'static> = Ahead(&[]);
 
-    /// Asks for all but what the rounds will ask for.
+    /// Shares the bytes out evenly: a burst of reads would hold up those of the tile.
     #[inline(always)]
-    pub(crate) fn begin<S: Simd>(self, s: S, rounds: usize) -> Lines<'a> {
-        let (later, rest) = self.0.split_at(self.0.len().min(rounds * ROUND_LINES * LINE));
-        for line in rest.chunks(LINE) {
-            s.prefetch_later(&line[0]);
-        }
-        later.as_chunks().0.iter()
+    pub(crate) fn parts(self, rounds: usize) -> Parts<'a> {
+        self.0.chunks(self.0.len().div_ceil(rounds.max(1)).next_multiple_of(LINE).max(LINE))
     }
 
-    /// Asks for the next lines.
+    /// Asks for the next part.
     #[inline(always)]
-    pub(crate) fn round<S: Simd>(s: S, lines: &mut Lines<'a>) {
-        if let Some(lines) = lines.next() {
-            for line in lines.chunks_exact(LINE) {
-                s.prefetch_later(&line[0]);
-            }
+    pub(crate) fn round<S: Simd>(s: S, parts: &mut Parts<'a>) {
+        for line in parts.next().unwrap_or(&[]).chunks(LINE) {
+            s.prefetch_later(&line[0]);
         }
     }
 }
@@ -137,9 +127,9 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
     let (left, _) = left.as_chunks::<P>();
     // Zipped by value, so that one counter drives the loop.
     let rounds = left.iter().zip(right.chunks_exact(STEP * width));
-    let mut lines = ahead.begin(s, left.len());
+    let mut parts = ahead.parts(left.len());
     for (left, right) in rounds {
-        Ahead::round(s, &mut lines);
+        Ahead::round(s, &mut parts);
         sums = round::<S, R, V, P>(s, left, right, sums);
     }
     let whole = right.len() / (STEP * width);
