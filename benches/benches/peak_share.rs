@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use half::f16;
 use nervio_benches::{MODELS, layer_products, median, wave};
-use nervio_kernels::{Epilogue, PackedMatrix, Workspace, keep_awake, matmul, peak_gflops};
+use nervio_kernels::{
+    Epilogue, PackedMatrix, Workspace, keep_awake, matmul, peak_gflops, peak_int8_gops,
+};
 use nervio_simd::Isa;
 use rayon::ThreadPoolBuilder;
 
@@ -64,14 +66,16 @@ fn measure(dtype: &str, m: usize, n: usize, k: usize) -> (f64, f64) {
     let repeats = (SAMPLE.as_secs_f64() / start.elapsed().as_secs_f64()).ceil().max(1.0);
     let operations = 2.0 * (m * n * k) as f64 * repeats / 1e9;
     let (mut rates, mut shares) = (Vec::new(), Vec::new());
-    let mut before = peak_gflops(isa, 1);
+    // 8-bit products have a peak of their own.
+    let peak = if dtype == "int8" { peak_int8_gops } else { peak_gflops };
+    let mut before = peak(isa, 1);
     for _ in 0..SAMPLES {
         let start = Instant::now();
         for _ in 0..repeats as usize {
             product();
         }
         let rate = operations / start.elapsed().as_secs_f64();
-        let after = peak_gflops(isa, 1);
+        let after = peak(isa, 1);
         rates.push(rate);
         shares.push(rate / f64::midpoint(before, after));
         before = after;
