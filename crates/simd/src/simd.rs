@@ -156,6 +156,20 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// The largest lane; unspecified when a lane is NaN.
     fn reduce_max(self, a: Self::Vector) -> f32;
 
+    /// Writes the vector four lanes at a time, `stride` elements from one start to the next.
+    ///
+    /// # Panics
+    ///
+    /// When `to` is shorter than `(LANES / 4 - 1) * stride + 4`.
+    #[inline(always)]
+    fn store_quads(self, vector: Self::Vector, to: &mut [f32], stride: usize) {
+        let mut lanes = [0.0; MAX_LANES];
+        self.store(vector, &mut lanes);
+        for (quad, lanes) in lanes[..Self::LANES].as_chunks::<4>().0.iter().enumerate() {
+            to[quad * stride..][..4].copy_from_slice(lanes);
+        }
+    }
+
     /// Up to [`LANES`](Simd::LANES) elements, with zeros behind a shorter slice.
     #[inline(always)]
     fn load_partial(self, from: &[f32]) -> Self::Vector {

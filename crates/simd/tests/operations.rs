@@ -46,6 +46,12 @@ impl Kernel for Check {
         let mut few = [9.0; 3];
         s.store_partial(s.splat(4.0), &mut few);
         assert_eq!(few, [4.0; 3]);
+        let mut apart = [9.0; 22];
+        s.store_quads(a, &mut apart, 6);
+        for (i, x) in apart.iter().enumerate() {
+            let written = i % 6 < 4 && i / 6 < lanes / 4;
+            assert_eq!(*x, if written { VALUES[i / 6 * 4 + i % 6] } else { 9.0 });
+        }
         check_nan(s);
         check_widening(s);
         check_reductions(s);
@@ -131,6 +137,28 @@ fn operations_agree_with_scalar_arithmetic_on_every_leg() {
         match Isa::new(level) {
             Some(isa) => isa.run(Check),
             None => println!("skipped: this machine lacks {level}"),
+        }
+    }
+}
+
+/// Writes quads that far apart to that many elements.
+struct Quads(usize, usize);
+
+impl Kernel for Quads {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        s.store_quads(s.splat(0.0), &mut vec![0.0; self.1], self.0);
+    }
+}
+
+#[test]
+fn quads_without_room_panic_on_every_leg() {
+    for isa in Isa::supported() {
+        // The last strides would wrap around to an end that fits.
+        for (stride, len) in [(4, 3), (usize::MAX / 3, 3), (usize::MAX - 2, 3)] {
+            let run = std::panic::AssertUnwindSafe(|| isa.run(Quads(stride, len)));
+            assert!(std::panic::catch_unwind(run).is_err(), "{isa}: {stride}, {len}");
         }
     }
 }

@@ -9,15 +9,18 @@ use nervio_simd::{Kernel, MatMut, Simd};
 use super::Rows;
 use crate::math::exp2_to_one;
 use crate::matmul::{
-    Ahead, MAX_WIDTH, RowPanels, STEP, by_rows, multiply, pack_columns, pack_keys, pack_left,
+    Ahead, LINE, MAX_ROWS, MAX_WIDTH, Place, RowPanels, STEP, by_rows, finish, multiply,
+    pack_columns, pack_keys, pack_left,
 };
 use crate::workspace::LeafBuffers;
 
 /// The operands of one head and where its result goes.
 pub(super) struct Head<'a, 'b, 'c> {
-    pub(super) query: Rows<'a>,
-    pub(super) key: Rows<'a>,
-    pub(super) value: Rows<'a>,
+    /// Queries, keys and values.
+    pub(super) operands: [Rows<'a>; 3],
+    /// Those of the head after this one, fetched in the meantime: their rows lie far apart, where
+    /// the processor does not look ahead by itself.
+    pub(super) next: Option<[Rows<'a>; 3]>,
     /// `1 / √head_dim`
     pub(super) scale: f32,
     /// `[tokens, head_dim]`
@@ -30,48 +33,58 @@ impl Kernel for Head<'_, '_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         // Constants of the leg: all branches but one fall away.
-        match (S::TILE_ROWS, S::TILE_VECTORS) {
-            (12, 2) => self.queries::<S, 2, { 12 * STEP }>(s),
-            (6, 4) => self.queries::<S, 4, { 6 * STEP }>(s),
-            (6, 2) => self.queries::<S, 2, { 6 * STEP }>(s),
-            (6, 1) => self.queries::<S, 1, { 6 * STEP }>(s),
+        match (S::TILE_ROWS, S::TILE_VECTORS, S::LANES) {
+            (12, 2, 16) => self.queries::<S, 2, 32, { 12 * STEP }>(s),
+            (6, 4, 4) => self.queries::<S, 4, 16, { 6 * STEP }>(s),
+            (6, 2, 8) => self.queries::<S, 2, 16, { 6 * STEP }>(s),
+            (6, 1, 8) => self.queries::<S, 1, 8, { 6 * STEP }>(s),
             _ => unreachable!("a leg's tile has a branch here"),
         }
     }
 }
 
 impl Head<'_, '_, '_> {
-    /// Packs keys and values, then takes the queries of one tile after the other.
+    /// Packs keys and values, then takes the queries of one tile after the other. `W` is the width
+    /// of a tile, `V` vectors; `P` the size of a round of its left operand.
     #[inline(always)]
-    fn queries<S: Simd, const V: usize, const P: usize>(self, s: S) {
-        let Self { query, key, value, scale, out, buffers } = self;
-        let (tokens, dim, width) = (out.rows(), out.columns(), V * S::LANES);
+    fn queries<S: Simd, const V: usize, const W: usize, const P: usize>(self, s: S) {
+        let Self { operands: [query, key, value], next, scale, out, buffers } = self;
+        let (tokens, dim) = (out.rows(), out.columns());
         let depth = tokens.next_multiple_of(STEP);
-        let padded = tokens.next_multiple_of(width);
+        let padded = tokens.next_multiple_of(W);
         // In base 2, so that the exponentials need no factor of their own.
         let factor = scale * std::f32::consts::LOG2_E;
         let keys = buffers.keys.first(padded * dim);
-        pack_keys(keys, key.elements, dim, key.stride, width, factor);
-        let values = buffers.values.first(depth * dim.next_multiple_of(width));
-        pack_columns(values, value.elements, dim, value.stride, depth, width);
+        pack_keys(keys, key.elements, dim, key.stride, W, factor);
+        let values = buffers.values.first(depth * dim.next_multiple_of(W));
+        pack_columns(s, values, value.elements, dim, value.stride, depth, W);
         let rows = RowPanels::new(tokens, S::TILE_ROWS);
         let panel_rows = RowPanels::new(S::TILE_ROWS, S::TILE_ROWS);
         let queries = buffers.queries.first(panel_rows.packed_len(dim));
-        let mut tile = QueryTile {
-            tokens,
-            keys,
-            values,
-            queries,
-            scores: buffers.scores.first(S::TILE_ROWS * padded),
-            weights: buffers.left.first(panel_rows.packed_len(padded)),
-        };
+        let scores = buffers.scores.first(S::TILE_ROWS * padded);
+        let weights = buffers.left.first(panel_rows.packed_len(padded));
+        let mut tile = QueryTile { tokens, keys, values, queries, scores, weights };
         for panel in 0..rows.count() {
             let (first, end) = (rows.start(panel), rows.start(panel + 1));
+            for operand in next.iter().flatten() {
+                fetch_rows(s, operand, (first, end));
+            }
             let elements = &query.elements[first * query.stride..];
             let one = RowPanels::new(end - first, S::TILE_ROWS);
             pack_left(tile.queries, elements, one, dim, query.stride);
             let out = &mut out.block(first..end, 0..dim);
-            by_rows!(end - first, P, R => tile.run::<S, R, V, P>(s, out));
+            by_rows!(end - first, P, R => tile.run::<S, R, V, W, P>(s, out));
+        }
+    }
+}
+
+/// Asks for the rows from `first` to before `end`, as far as there are any.
+#[inline(always)]
+fn fetch_rows<S: Simd>(s: S, rows: &Rows<'_>, (first, end): (usize, usize)) {
+    let elements = rows.elements.get(first * rows.stride..).unwrap_or(&[]);
+    for row in elements.chunks(rows.stride).take(end - first) {
+        for line in row[..rows.head_dim].chunks(LINE / size_of::<f32>()) {
+            s.prefetch_later(&line[0]);
         }
     }
 }
@@ -79,87 +92,70 @@ impl Head<'_, '_, '_> {
 /// The queries of one register tile, and all keys and values.
 struct QueryTile<'a> {
     tokens: usize,
-    /// `[tokens / width][head_dim][width]`, zeros past the end.
+    /// `[tokens / W][head_dim][W]`, zeros past the end.
     keys: &'a [f32],
-    /// `[head_dim / width][tokens, a multiple of STEP][width]`, zeros past the end.
+    /// `[head_dim / W][tokens, a multiple of STEP][W]`, zeros past the end.
     values: &'a [f32],
     /// `[head_dim / STEP][TILE_ROWS][STEP]`
     queries: &'a mut [f32],
-    /// `[TILE_ROWS][tokens, a multiple of width]`
+    /// `[TILE_ROWS][tokens, a multiple of W]`
     scores: &'a mut [f32],
-    /// `[tokens / STEP][TILE_ROWS][STEP]`, a multiple of width
+    /// `[tokens / STEP][TILE_ROWS][STEP]`: the left operand of the second.
     weights: &'a mut [f32],
 }
 
 impl QueryTile<'_> {
     /// Writes the result of `R` queries to `out`, `[R, head_dim]`.
     #[inline(always)]
-    fn run<S: Simd, const R: usize, const V: usize, const P: usize>(
+    fn run<S: Simd, const R: usize, const V: usize, const W: usize, const P: usize>(
         &mut self,
         s: S,
         out: &mut MatMut<'_>,
     ) {
-        let largest = self.score::<S, R, V, P>(s, out.columns());
-        let sums = self.weigh::<S, R, P>(s, largest);
-        self.gather::<S, R, V, P>(s, sums, out);
+        self.score::<S, R, V, W, P>(s, out.columns());
+        let totals = self.weigh::<S, R, P>(s);
+        self.gather::<S, R, V, W, P>(s, totals, out);
     }
 
-    /// Scores of all keys, and in each lane the largest of its keys.
+    /// Scores of all keys; those past the end are minus infinity.
     #[inline(always)]
-    fn score<S: Simd, const R: usize, const V: usize, const P: usize>(
+    fn score<S: Simd, const R: usize, const V: usize, const W: usize, const P: usize>(
         &mut self,
         s: S,
         dim: usize,
-    ) -> [S::Vector; R] {
-        let width = V * S::LANES;
-        let padded = self.tokens.next_multiple_of(width);
-        let mut largest = [s.splat(f32::NEG_INFINITY); R];
-        for (panel, keys) in self.keys.chunks_exact(dim * width).enumerate() {
-            let mut sums = multiply::<S, R, V, P>(s, self.queries, keys, Ahead::NOTHING);
-            let first = panel * width;
-            let missing = (first + width).saturating_sub(self.tokens);
-            if missing > 0 {
-                // Keys past the end weigh nothing.
-                for sums in &mut sums {
-                    hide_last::<S, V>(s, sums, missing);
-                }
-            }
-            for (r, sums) in sums.iter().enumerate() {
-                let row = &mut self.scores[r * padded + first..][..width];
-                for (v, sum) in sums.iter().enumerate() {
-                    largest[r] = s.max(largest[r], *sum);
-                    s.store(*sum, &mut row[v * S::LANES..]);
-                }
-            }
+    ) {
+        let mut scores = MatMut::new(self.scores, self.tokens.next_multiple_of(W));
+        for (panel, keys) in self.keys.chunks_exact(dim * W).enumerate() {
+            let sums = multiply::<S, R, V, P>(s, self.queries, keys, Ahead::NOTHING);
+            let mut mask = [0.0; W];
+            let hidden = ((panel + 1) * W).saturating_sub(self.tokens);
+            mask[W - hidden..].fill(f32::NEG_INFINITY);
+            let bias = (hidden > 0).then_some(&mask[..]);
+            let out = scores.tile(0, panel * W, W);
+            finish::<S, R, V>(s, sums, Place { out, parked: false, bias, residual: None });
         }
-        largest
     }
 
-    /// Exponentials of the scores, packed for the product with the values, and their sums.
+    /// The exponentials of the scores, packed for the product with the values, and their sums.
     ///
     /// They are not divided by their sums: the results of that product are, which are fewer.
     #[inline(always)]
-    fn weigh<S: Simd, const R: usize, const P: usize>(
-        &mut self,
-        s: S,
-        largest: [S::Vector; R],
-    ) -> [f32; R] {
-        let padded = self.scores.len() / S::TILE_ROWS;
-        let (blocks, _) = self.weights.as_chunks_mut::<P>();
+    fn weigh<S: Simd, const R: usize, const P: usize>(&mut self, s: S) -> [f32; R] {
+        let Self { scores, weights, .. } = self;
+        let padded = scores.len() / S::TILE_ROWS;
         let mut totals = [0.0; R];
-        for (r, row) in self.scores.chunks_exact(padded).take(R).enumerate() {
-            let maximum = s.splat(s.reduce_max(largest[r]));
+        for (r, row) in scores.chunks_exact(padded).take(R).enumerate() {
+            let mut largest = s.splat(f32::NEG_INFINITY);
+            for scores in row.chunks_exact(S::LANES) {
+                largest = s.max(largest, s.load(scores));
+            }
+            let maximum = s.splat(s.reduce_max(largest));
             let mut sums = s.splat(0.0);
-            let mut lanes = [0.0; MAX_WIDTH];
-            let blocks = blocks.chunks_exact_mut(S::LANES / STEP);
-            for (scores, blocks) in row.chunks_exact(S::LANES).zip(blocks) {
+            let weights = weights.chunks_exact_mut(S::LANES / STEP * P);
+            for (scores, weights) in row.chunks_exact(S::LANES).zip(weights) {
                 let e = exp2_to_one(s, s.sub(s.load(scores), maximum));
                 sums = s.add(sums, e);
-                s.store(e, &mut lanes);
-                let quads = lanes.as_chunks::<STEP>().0;
-                for (block, quad) in blocks.iter_mut().zip(quads) {
-                    block[r * STEP..][..STEP].copy_from_slice(quad);
-                }
+                s.store_quads(e, &mut weights[r * STEP..], P);
             }
             totals[r] = s.reduce_add(sums);
         }
@@ -168,44 +164,35 @@ impl QueryTile<'_> {
 
     /// The weighted values, divided by the sums of the weights.
     #[inline(always)]
-    fn gather<S: Simd, const R: usize, const V: usize, const P: usize>(
+    fn gather<S: Simd, const R: usize, const V: usize, const W: usize, const P: usize>(
         &self,
         s: S,
         totals: [f32; R],
         out: &mut MatMut<'_>,
     ) {
-        let (dim, width) = (out.columns(), V * S::LANES);
         let depth = self.tokens.next_multiple_of(STEP);
-        for (panel, values) in self.values.chunks_exact(depth * width).enumerate() {
-            let sums = multiply::<S, R, V, P>(
-                s,
-                &self.weights[..S::TILE_ROWS * depth],
-                values,
-                Ahead::NOTHING,
-            );
-            let first = panel * width;
-            let columns = width.min(dim - first);
-            for (r, sums) in sums.iter().enumerate() {
-                let inverse = s.splat(1.0 / totals[r]);
-                let row = &mut out.row(r)[first..first + columns];
-                for (sum, row) in sums.iter().zip(row.chunks_mut(S::LANES)) {
-                    s.store_partial(s.mul(*sum, inverse), row);
+        let weights = &self.weights[..S::TILE_ROWS * depth];
+        for (panel, values) in self.values.chunks_exact(depth * W).enumerate() {
+            let mut sums = multiply::<S, R, V, P>(s, weights, values, Ahead::NOTHING);
+            for (sums, total) in sums.iter_mut().zip(totals) {
+                let inverse = s.splat(1.0 / total);
+                for sum in sums {
+                    *sum = s.mul(*sum, inverse);
                 }
             }
+            let (first, columns) = (panel * W, W.min(out.columns() - panel * W));
+            let place = |out| Place { out, parked: false, bias: None, residual: None };
+            if columns == W {
+                finish::<S, R, V>(s, sums, place(out.tile(0, first, W)));
+                continue;
+            }
+            // Over the right edge: aside.
+            let mut aside = [0.0; MAX_ROWS * MAX_WIDTH];
+            let mut aside = MatMut::new(&mut aside, MAX_WIDTH);
+            finish::<S, R, V>(s, sums, place(aside.tile(0, 0, W)));
+            for r in 0..R {
+                out.row(r)[first..].copy_from_slice(&aside.row(r)[..columns]);
+            }
         }
-    }
-}
-
-/// Makes the last `count` elements of a tile's row minus infinity.
-#[inline(always)]
-fn hide_last<S: Simd, const V: usize>(s: S, row: &mut [S::Vector; V], count: usize) {
-    let mut lanes = [f32::NEG_INFINITY; MAX_WIDTH];
-    let width = V * S::LANES;
-    for (v, vector) in row.iter().enumerate() {
-        s.store(*vector, &mut lanes[v * S::LANES..]);
-    }
-    lanes[width - count..width].fill(f32::NEG_INFINITY);
-    for (v, vector) in row.iter_mut().enumerate() {
-        *vector = s.load(&lanes[v * S::LANES..]);
     }
 }

@@ -12,7 +12,7 @@ use rayon::join;
 use self::head::Head;
 use crate::parallel::GRAIN;
 use crate::softmax::softmax_reference;
-use crate::workspace::{LeafBuffers, LeafPool, Workspace};
+use crate::workspace::{LeafPool, Workspace};
 
 /// What packing and weighing a token's part of a head costs, in multiply-adds for each element.
 const PACKING: usize = 64;
@@ -121,34 +121,30 @@ impl Job<'_> {
 
     fn run(&self, part: Part<'_>) {
         let Part { ends, first_token, heads, mut out } = part;
+        let starts = std::iter::once(first_token).chain(ends.iter().copied());
+        let sequences = starts.zip(ends).filter(|(start, end)| start < *end);
+        let mut all = sequences
+            .flat_map(|(start, end)| heads.clone().map(move |head| (start, *end, head)))
+            .peekable();
         self.leaves.with(|buffers| {
-            let mut start = first_token;
-            for end in ends {
-                for (index, head) in heads.clone().enumerate() {
-                    let columns = index * self.shape.head_dim..(index + 1) * self.shape.head_dim;
-                    let out = out.block(start - first_token..end - first_token, columns);
-                    self.head(start, head, out, buffers);
-                }
-                start = *end;
+            while let Some(at) = all.next() {
+                let (start, end, head) = at;
+                let column = (head - heads.start) * self.shape.head_dim;
+                let rows = start - first_token..end - first_token;
+                self.isa.run(Head {
+                    operands: self.operands(at),
+                    next: all.peek().map(|next| self.operands(*next)),
+                    scale: self.shape.scale(),
+                    out: &mut out.block(rows, column..column + self.shape.head_dim),
+                    buffers,
+                });
             }
         });
     }
 
-    /// One head of the sequence whose first token is `start`; `out` is `[tokens, head_dim]`.
-    fn head(&self, start: usize, head: usize, mut out: MatMut<'_>, buffers: &mut LeafBuffers) {
-        let tokens = out.rows();
-        if tokens == 0 || out.columns() == 0 {
-            return;
-        }
-        let part = |which: usize| Rows::of(self.qkv, self.shape, which, start, head, tokens);
-        self.isa.run(Head {
-            query: part(0),
-            key: part(1),
-            value: part(2),
-            scale: self.shape.scale(),
-            out: &mut out,
-            buffers,
-        });
+    /// Queries, keys and values of one head of the sequence from `start` to before `end`.
+    fn operands(&self, (start, end, head): (usize, usize, usize)) -> [Rows<'_>; 3] {
+        [0, 1, 2].map(|which| Rows::of(self.qkv, self.shape, which, start, head, end - start))
     }
 }
 

@@ -41,7 +41,7 @@ pub use reference::matmul_reference;
 pub(crate) use int8::RowScale;
 pub(crate) use pack::{pack_columns, pack_keys, pack_left};
 pub(crate) use row_panels::RowPanels;
-pub(crate) use tile::{Ahead, MAX_WIDTH, STEP, by_rows, multiply};
+pub(crate) use tile::{Ahead, LINE, MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 
 use nervio_simd::{Isa, MatMut};
 use rayon::join;

@@ -1,5 +1,7 @@
 //! Operands rearranged so that the inner loop reads memory in order.
 
+use nervio_simd::Simd;
+
 use super::packed_matrix::Element;
 use super::row_panels::RowPanels;
 use super::tile::STEP;
@@ -66,25 +68,55 @@ pub(crate) fn pack_keys(
         if rows.len() < stride * (width - 1) {
             panel.fill(0.0);
         }
-        for (column, row) in rows.chunks(stride).enumerate() {
-            // Four at a time: one load, four stores; a longer loop would become a slow scatter.
-            let (quads, rest) = row[..k].as_chunks::<STEP>();
-            for (group, quad) in panel.chunks_exact_mut(STEP * width).zip(quads) {
-                for (step, x) in quad.iter().enumerate() {
-                    group[step * width + column] = x * factor;
-                }
-            }
-            for (out, x) in panel[quads.len() * STEP * width..].chunks_exact_mut(width).zip(rest) {
+        let mut fours = rows.chunks_exact(STEP * stride);
+        let mut column = 0;
+        for four in &mut fours {
+            transpose_four(panel, four, k, stride, width, column, factor);
+            column += STEP;
+        }
+        for row in fours.remainder().chunks(stride) {
+            for (out, x) in panel.chunks_exact_mut(width).zip(&row[..k]) {
                 out[column] = x * factor;
             }
+            column += 1;
         }
+    }
+}
+
+/// Packs four keys as columns from `column` on.
+#[inline(always)]
+fn transpose_four(
+    panel: &mut [f32],
+    rows: &[f32],
+    k: usize,
+    stride: usize,
+    width: usize,
+    column: usize,
+    factor: f32,
+) {
+    let [a, b, c, d] = std::array::from_fn(|r| rows[r * stride..][..k].as_chunks::<STEP>());
+    // Squares of 4 x 4, which become shuffles.
+    let squares = a.0.iter().zip(b.0).zip(c.0.iter().zip(d.0));
+    for (group, ((a, b), (c, d))) in panel.chunks_exact_mut(STEP * width).zip(squares) {
+        for step in 0..STEP {
+            let four = [a[step] * factor, b[step] * factor, c[step] * factor, d[step] * factor];
+            group[step * width + column..][..STEP].copy_from_slice(&four);
+        }
+    }
+    let rest = a.1.iter().zip(b.1).zip(c.1.iter().zip(d.1));
+    for (out, ((a, b), (c, d))) in
+        panel[a.0.len() * STEP * width..].chunks_exact_mut(width).zip(rest)
+    {
+        let four = [a * factor, b * factor, c * factor, d * factor];
+        out[column..][..STEP].copy_from_slice(&four);
     }
 }
 
 /// Packs the values of one head, rows of `n` elements that lie `stride` apart, as the right operand
 /// of `P · V`: column panels `[n / width][rows][width]`, zero past the end.
 #[inline(always)]
-pub(crate) fn pack_columns(
+pub(crate) fn pack_columns<S: Simd>(
+    s: S,
     out: &mut [f32],
     values: &[f32],
     n: usize,
@@ -97,8 +129,12 @@ pub(crate) fn pack_columns(
         let columns = width.min(n - start);
         let mut out = out.chunks_exact_mut(width);
         for (row, out) in values.chunks(stride).zip(&mut out) {
-            out[..columns].copy_from_slice(&row[start..start + columns]);
-            out[columns..].fill(0.0);
+            // Vector by vector: a call for a copy of two lines takes longer than the copy.
+            let from = row[start..start + columns].chunks(S::LANES);
+            for (from, to) in from.zip(out.chunks_exact_mut(S::LANES)) {
+                s.store(s.load_partial(from), to);
+            }
+            out[columns.next_multiple_of(S::LANES)..].fill(0.0);
         }
         out.for_each(|out| out.fill(0.0));
     }
