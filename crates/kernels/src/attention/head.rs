@@ -71,7 +71,7 @@ impl Head<'_, '_, '_> {
             }
             let elements = &query.elements[first * query.stride..];
             let one = RowPanels::new(end - first, S::TILE_ROWS);
-            pack_left(tile.queries, elements, one, dim, query.stride);
+            pack_left(s, tile.queries, elements, one, dim, query.stride);
             let out = &mut out.block(first..end, 0..dim);
             by_rows!(end - first, P, R => tile.run::<S, R, V, W, P>(s, out));
         }

@@ -198,8 +198,8 @@ impl Product<'_> {
         job: &TileJob<'_>,
         place: Place<'_, '_, R>,
     ) {
-        for row in &place.out {
-            s.prefetch(&row[0]);
+        for line in place.out.iter().flat_map(|row| row.chunks(LINE / size_of::<f32>())) {
+            s.prefetch(&line[0]);
         }
         let sums = match (self.left, job.right) {
             (Left::Float(left), Right::Float(right)) => {

@@ -39,7 +39,7 @@ pub use packed_matrix::{Element, PackedMatrix, WeightKind, nearest_i8};
 pub use reference::matmul_reference;
 
 pub(crate) use int8::RowScale;
-pub(crate) use pack::{pack_columns, pack_keys, pack_left};
+pub(crate) use pack::{PackLeft, pack_columns, pack_keys, pack_left};
 pub(crate) use row_panels::RowPanels;
 pub(crate) use tile::{Ahead, LINE, MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 
@@ -158,7 +158,7 @@ fn pack_operand<'a>(
     let len = rows.packed_len(k);
     if weights.kind() != WeightKind::Int8 {
         let packed = buffers.left.first(len);
-        pack_left(packed, left, rows, k, k);
+        isa.run(PackLeft { out: packed, left, rows, k });
         return Left::Float(packed);
     }
     let values = buffers.bytes.first(len);

@@ -1,10 +1,10 @@
 //! Operands rearranged so that the inner loop reads memory in order.
 
-use nervio_simd::Simd;
+use nervio_simd::{Kernel, Simd};
 
 use super::packed_matrix::Element;
 use super::row_panels::RowPanels;
-use super::tile::STEP;
+use super::tile::{LINE, STEP};
 
 /// Writes `row` as one column of a panel, `[depth / GROUP][width][GROUP]`.
 pub(crate) fn scatter<T: Element>(panel: &mut [T], row: &[T], width: usize, column: usize) {
@@ -24,16 +24,56 @@ pub(crate) fn scatter<T: Element>(panel: &mut [T], row: &[T], width: usize, colu
 /// `[panels][k / STEP][tile rows][STEP]`; steps past the end are zero, rows past the end are left as they
 /// were, since no tile reads them.
 #[inline(always)]
-pub(crate) fn pack_left(out: &mut [f32], left: &[f32], rows: RowPanels, k: usize, stride: usize) {
+pub(crate) fn pack_left<S: Simd>(
+    s: S,
+    out: &mut [f32],
+    left: &[f32],
+    rows: RowPanels,
+    k: usize,
+    stride: usize,
+) {
     if k == 0 {
         return;
     }
     let block = rows.tile_rows() * STEP;
     for (panel, out) in out.chunks_exact_mut(rows.panel_len(k)).enumerate() {
-        let rows = rows.start(panel)..rows.start(panel + 1);
-        for r in 0..rows.len() {
-            pack_row(out, &left[(rows.start + r) * stride..][..k], r, block);
+        let (first, end) = (rows.start(panel), rows.start(panel + 1));
+        for (start, out) in (0..k).step_by(AT_ONCE).zip(out.chunks_mut(AT_ONCE / STEP * block)) {
+            let stop = (start + AT_ONCE).min(k);
+            for row in first..end {
+                let (ahead, from) = if stop < k { (row, stop) } else { (row + end - first, 0) };
+                fetch(s, left.get(ahead * stride + from..).unwrap_or(&[]));
+                pack_row(out, &left[row * stride..][start..stop], row - first, block);
+            }
         }
+    }
+}
+
+/// [`pack_left`] of whole rows as a kernel of its own.
+pub(crate) struct PackLeft<'a> {
+    pub(crate) out: &'a mut [f32],
+    pub(crate) left: &'a [f32],
+    pub(crate) rows: RowPanels,
+    pub(crate) k: usize,
+}
+
+impl Kernel for PackLeft<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        pack_left(s, self.out, self.left, self.rows, self.k, self.k);
+    }
+}
+
+/// Steps that are packed of one row before the next row: the lines that the rows of a panel share
+/// stay in the L1 until each has written its part.
+const AT_ONCE: usize = 128;
+
+/// Asks for the next steps of a row: the processor does not look that far ahead by itself.
+#[inline(always)]
+fn fetch<S: Simd>(s: S, row: &[f32]) {
+    for line in row[..AT_ONCE.min(row.len())].chunks(LINE / size_of::<f32>()) {
+        s.prefetch(&line[0]);
     }
 }
 
@@ -142,15 +182,42 @@ pub(crate) fn pack_columns<S: Simd>(
 
 #[cfg(test)]
 mod tests {
+    use nervio_simd::Isa;
+
     use super::*;
 
     #[test]
     fn left_panels_hold_rows_side_by_side() {
-        let left: Vec<f32> = (0..3 * 4).map(|i| i as f32).collect();
+        let left: Vec<f32> = (0..3 * 3).map(|i| i as f32).collect();
         let rows = RowPanels::new(3, 6);
         let mut out = vec![9.0; rows.packed_len(3)];
-        pack_left(&mut out, &left, rows, 3, 4);
-        assert_eq!(out[..8], [0.0, 1.0, 2.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
-        assert_eq!(out[8..], [&[8.0, 9.0, 10.0, 0.0][..], &[9.0; 12]].concat());
+        Isa::best().run(PackLeft { out: &mut out, left: &left, rows, k: 3 });
+        assert_eq!(out[..8], [0.0, 1.0, 2.0, 0.0, 3.0, 4.0, 5.0, 0.0]);
+        assert_eq!(out[8..], [&[6.0, 7.0, 8.0, 0.0][..], &[9.0; 12]].concat());
+    }
+
+    #[test]
+    fn every_element_of_long_rows_finds_its_place() {
+        let (m, k) = (15, 2 * AT_ONCE + 7);
+        let left: Vec<f32> = (0..m * k).map(|i| i as f32).collect();
+        for isa in Isa::supported() {
+            let rows = RowPanels::new(m, isa.tile_rows());
+            let mut out = vec![f32::NAN; rows.packed_len(k)];
+            isa.run(PackLeft { out: &mut out, left: &left, rows, k });
+            let block = isa.tile_rows() * STEP;
+            for panel in 0..rows.count() {
+                let first = rows.start(panel);
+                for row in first..rows.start(panel + 1) {
+                    for step in 0..k.next_multiple_of(STEP) {
+                        let at = panel * rows.panel_len(k)
+                            + step / STEP * block
+                            + (row - first) * STEP
+                            + step % STEP;
+                        let expected = if step < k { left[row * k + step] } else { 0.0 };
+                        assert_eq!(out[at], expected, "{isa}: row {row}, step {step}");
+                    }
+                }
+            }
+        }
     }
 }
