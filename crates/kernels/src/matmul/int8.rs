@@ -96,7 +96,13 @@ impl Kernel for QuantizePanel<'_> {
                     let x = s.mul_add(s.load(part), inverse, zero);
                     s.store_bytes(x, &mut bytes[v * S::LANES..]);
                 }
-                store_quads::<S>(&bytes[..2 * S::LANES], blocks, r);
+                // Of lengths known when compiled, so that every store has an address of its own.
+                let block = STEP * S::TILE_ROWS;
+                let last = (2 * S::LANES / STEP - 1) * block;
+                let blocks = &mut blocks[r * STEP..][..last + STEP];
+                for quad in 0..2 * S::LANES / STEP {
+                    blocks[quad * block..][..STEP].copy_from_slice(&bytes[quad * STEP..][..STEP]);
+                }
             }
             let rest = chunks.remainder();
             if let (false, Some(blocks)) = (rest.is_empty(), blocks.next()) {
