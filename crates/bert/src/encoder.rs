@@ -11,8 +11,10 @@ use rayon::prelude::*;
 
 use crate::embeddings::Embeddings;
 use crate::load::{Loader, WeightDtype};
+use crate::parts::Part;
 use crate::probe::{Probe, Stage};
 use crate::reader::WeightReader;
+use crate::scratch::PartBuffers;
 use crate::shapes::check_encoder;
 use crate::{Batch, Config, LoadError, Scratch};
 
@@ -136,11 +138,18 @@ impl Encoder {
         probe.end(Stage::Embeddings, None);
         self.norm(&mut scratch.hidden, &self.embeddings.layer_norm, eps, probe, None);
         probe.hidden_state(0, &scratch.hidden);
+        // Taken out for the pass, so that the buffers beside them can be changed.
+        let mut parts = std::mem::take(&mut scratch.parts);
+        parts.cut(batch, rayon::current_num_threads());
         for (index, layer) in self.layers.iter().enumerate() {
-            self.attention_block(index, layer, batch, scratch, probe);
-            self.feed_forward_block(index, layer, scratch, probe);
+            for part in parts.iter() {
+                let mut buffers = scratch.part(&self.config, part.tokens.clone());
+                self.attention_block(index, layer, &part, &mut buffers, probe);
+                self.feed_forward_block(index, layer, &mut buffers, probe);
+            }
             probe.hidden_state(index + 1, &scratch.hidden);
         }
+        scratch.parts = parts;
         &scratch.hidden
     }
 
@@ -149,11 +158,11 @@ impl Encoder {
         &self,
         index: usize,
         layer: &Layer,
-        batch: &Batch,
-        scratch: &mut Scratch,
+        part: &Part<'_>,
+        buffers: &mut PartBuffers<'_>,
         probe: &mut impl Probe,
     ) {
-        let Scratch { hidden, query_key_value, context, attended, workspace, .. } = scratch;
+        let PartBuffers { hidden, query_key_value, context, attended, workspace, .. } = buffers;
         let at = Some(index);
         probe.begin(Stage::QueryKeyValue, at);
         let linear = &layer.query_key_value;
@@ -161,10 +170,10 @@ impl Encoder {
         matmul(self.isa, workspace, hidden, &linear.weights, &epilogue, query_key_value);
         probe.end(Stage::QueryKeyValue, at);
         if probe.wants_attentions() {
-            self.show_attentions(index, query_key_value, batch, probe);
+            self.show_attentions(index, query_key_value, part, probe);
         }
         probe.begin(Stage::Attention, at);
-        attention(self.isa, workspace, self.shape(), query_key_value, batch.ends(), context);
+        attention(self.isa, workspace, self.shape(), query_key_value, part.ends, context);
         probe.end(Stage::Attention, at);
         probe.begin(Stage::AttentionOutput, at);
         let linear = &layer.attention_output;
@@ -179,10 +188,10 @@ impl Encoder {
         &self,
         index: usize,
         layer: &Layer,
-        scratch: &mut Scratch,
+        buffers: &mut PartBuffers<'_>,
         probe: &mut impl Probe,
     ) {
-        let Scratch { hidden, attended, intermediate, workspace, .. } = scratch;
+        let PartBuffers { hidden, attended, intermediate, workspace, .. } = buffers;
         let at = Some(index);
         probe.begin(Stage::Intermediate, at);
         let linear = &layer.intermediate;
@@ -211,13 +220,15 @@ impl Encoder {
     }
 
     /// Computes the attention probabilities once more, by plain loops, for a probe that asks.
-    fn show_attentions(&self, layer: usize, qkv: &[f32], batch: &Batch, probe: &mut impl Probe) {
-        for (sequence, tokens) in batch.sequences().enumerate() {
+    fn show_attentions(&self, layer: usize, qkv: &[f32], part: &Part<'_>, probe: &mut impl Probe) {
+        let mut start = 0;
+        for (index, end) in part.ends.iter().enumerate() {
             for head in 0..self.config.num_attention_heads {
                 let probabilities =
-                    attention_probabilities(self.shape(), qkv, tokens.start, tokens.len(), head);
-                probe.attention(layer, sequence, head, &probabilities);
+                    attention_probabilities(self.shape(), qkv, start, end - start, head);
+                probe.attention(layer, part.first_sequence + index, head, &probabilities);
             }
+            start = *end;
         }
     }
 

@@ -17,6 +17,7 @@ mod encoder;
 mod error;
 mod load;
 mod panels;
+mod parts;
 mod probe;
 mod reader;
 mod scratch;
