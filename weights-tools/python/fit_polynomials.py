@@ -1,13 +1,18 @@
 """Fits the polynomials of `crates/kernels/src/math.rs` and prints their coefficients.
 
-Each function is interpolated at Chebyshev nodes in 40-digit arithmetic, which is within a small
-factor of the best polynomial of that degree, and rounded to f32. Needs `mpmath` and `numpy`.
+`exp` and `tanh` are interpolated at Chebyshev nodes in 40-digit arithmetic, which is within a small
+factor of the best polynomial of that degree. `2^x` and the normal distribution are fitted by least
+squares whose weights follow the error until it is the same everywhere, in f64. All are rounded to
+f32. Needs `mpmath` and `numpy`.
 
     python fit_polynomials.py
 """
 
+import math
+
 import mpmath as mp
 import numpy as np
+from numpy.polynomial import chebyshev
 
 mp.mp.dps = 40
 
@@ -40,16 +45,47 @@ def exp_remainder(r):
     return mp.mpf(1) / 2 if abs(r) < mp.mpf(10) ** -15 else (mp.expm1(r) - r) / r**2
 
 
-def exp2_remainder(x):
-    """(2^x - 1) / x."""
-    x = mp.mpf(x)
-    return mp.log(2) if abs(x) < mp.mpf(10) ** -15 else mp.expm1(x * mp.log(2)) / x
+def even_fit(basis, target, scale, rounds, fixed=None):
+    """Coefficients for the columns of `basis` whose largest `scale * error` is least.
+
+    Lawson's way: a point weighs the more the larger its error was. `fixed` is a row and a value
+    that the coefficients meet.
+    """
+    weights = np.ones_like(target)
+    for _ in range(rounds):
+        rows, values = basis * (weights * scale)[:, None], target * weights * scale
+        if fixed:
+            rows = np.vstack([rows, fixed[0] * 1e6])
+            values = np.append(values, fixed[1] * 1e6)
+        coefficients = np.linalg.lstsq(rows, values, rcond=None)[0]
+        error = np.abs(basis @ coefficients - target) * scale
+        weights *= (error / error.max() + 1e-3) ** 0.15
+        weights /= weights.max()
+    return coefficients
 
 
-def tail_in_t(t):
-    """exp(a^2/2) erfc(a/sqrt 2) / (2 t) with a = (1/t - 1)/P: smooth in t on (0, 1]."""
-    a = (1 / t - 1) / TAIL_P
-    return mp.exp(a * a / 2) * mp.erfc(a / mp.sqrt(2)) / (2 * t)
+def exp2_fit(degree):
+    """`(2^x - 1) / x` on [-1/2, 1/2] for the least relative error of `2^x`, and the 1."""
+    x = np.cos(np.linspace(0, np.pi, 8001)) / 2
+    x = x[x != 0]
+    basis = chebyshev.chebvander(2 * x, degree)
+    coefficients = even_fit(basis, (2.0**x - 1) / x, np.abs(x) / 2.0**x, 500)
+    powers = chebyshev.cheb2poly(coefficients)
+    return [1.0] + [c * 2**i for i, c in enumerate(powers)]
+
+
+def normal_slope_fit(degree, end, above):
+    """`(Phi(x) - 1/2) / x` in `t = 2 (x / end)^2 - 1`, for the least error of `Phi` on [0, end].
+
+    At the end it is `above` one: rounded to f32 and cut at [0, 1], `Phi` is exactly 1 there, and
+    exactly 0 at the other end.
+    """
+    x = np.cos(np.linspace(0, np.pi / 2, 6000))[:-1] * end
+    x = np.sort(np.concatenate([x, np.linspace(1e-3, end, 6000)]))
+    half = np.array([math.erf(v / math.sqrt(2)) / 2 for v in x])
+    basis = chebyshev.chebvander(2 * (x / end) ** 2 - 1, degree) * x[:, None]
+    last = chebyshev.chebvander(np.ones(1), degree) * end
+    return chebyshev.cheb2poly(even_fit(basis, half, np.ones_like(x), 400, (last, 0.5 + above)))
 
 
 def tanh_remainder(t):
@@ -60,12 +96,10 @@ def tanh_remainder(t):
     return (mp.tanh(x) / x - 1) / t
 
 
-TAIL_P = mp.mpf("0.28")
-
 if __name__ == "__main__":
     half = mp.log(2) / 2
     show("exp: (exp(r) - 1 - r) / r^2 on [-ln2/2, ln2/2]", fit(exp_remainder, -half, half, 5))
-    show("exp2: (2^x - 1) / x on [-1/2, 1/2]", fit(exp2_remainder, -mp.mpf(1) / 2, mp.mpf(1) / 2, 5))
-    show("normal tail: Q(a) exp(a^2/2) / t on a in [0, 14], t = 1 / (1 + 0.28 a)",
-         fit(tail_in_t, 1 / (1 + TAIL_P * 14), mp.mpf(1), 8))
+    show("exp2: 2^x on [-1/2, 1/2]", exp2_fit(4))
+    show("normal distribution: (Phi(x) - 1/2) / x on |x| <= 5.25, in t = 2 (x / 5.25)^2 - 1",
+         normal_slope_fit(13, 5.25, 1.5e-8))
     show("tanh: (tanh(x)/x - 1)/x^2 on |x| <= 0.625", fit(tanh_remainder, mp.mpf(0), mp.mpf("0.625") ** 2, 4))
