@@ -67,7 +67,7 @@ def even_fit(basis, target, scale, rounds, fixed=None):
 def exp2_fit(degree):
     """`(2^x - 1) / x` on [-1/2, 1/2] for the least relative error of `2^x`, and the 1."""
     x = np.cos(np.linspace(0, np.pi, 8001)) / 2
-    x = x[x != 0]
+    x = x[np.abs(x) > 1e-9]
     basis = chebyshev.chebvander(2 * x, degree)
     coefficients = even_fit(basis, (2.0**x - 1) / x, np.abs(x) / 2.0**x, 500)
     powers = chebyshev.cheb2poly(coefficients)
@@ -77,7 +77,7 @@ def exp2_fit(degree):
 def normal_slope_fit(degree, end, above):
     """`(Phi(x) - 1/2) / x` in `t = 2 (x / end)^2 - 1`, for the least error of `Phi` on [0, end].
 
-    At the end it is `above` one: rounded to f32 and cut at [0, 1], `Phi` is exactly 1 there, and
+    At the end it is `above` one: rounded to f32 and cut at 0, `Phi` is exactly 1 there, and
     exactly 0 at the other end.
     """
     x = np.cos(np.linspace(0, np.pi / 2, 6000))[:-1] * end

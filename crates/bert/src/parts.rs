@@ -35,7 +35,8 @@ pub(crate) struct Part<'a> {
 }
 
 impl Parts {
-    /// Cuts a batch, as evenly as whole sequences of up to a part's tokens can be.
+    /// Cuts a batch between sequences into about equal parts of at most [`THREAD_TOKENS`] tokens for
+    /// each thread; a longer sequence is a part of its own.
     pub(crate) fn cut(&mut self, batch: &Batch, threads: usize) {
         self.parts.clear();
         self.ends.clear();
@@ -45,7 +46,7 @@ impl Parts {
             let len = sequence.len();
             let fits = |part: &&mut PartRange| {
                 let tokens = part.tokens.len();
-                len == 0 || (tokens < even && tokens + len <= most)
+                len == 0 || tokens == 0 || (tokens < even && tokens + len <= most)
             };
             if let Some(part) = self.parts.last_mut().filter(fits) {
                 part.tokens.end = sequence.end;
@@ -109,6 +110,7 @@ mod tests {
         assert_eq!(lengths(&[128; 4], 2), [[128; 2]; 2]);
         assert_eq!(lengths(&[128; 3], 2), [&[128; 2][..], &[128]]);
         assert_eq!(lengths(&[60; 6], 2), [[60; 3]; 2]);
+        assert_eq!(lengths(&[0, 512, 0], 1), [[0, 512, 0]]);
         assert_eq!(lengths(&[512, 100, 100], 1), [&[512][..], &[100], &[100]]);
         assert_eq!(lengths(&[10; 12], 1), [[10; 12]]);
     }

@@ -52,7 +52,8 @@ impl Stage {
 
 /// Watches a forward pass. Every method has a default that does nothing.
 pub trait Probe {
-    /// A stage begins; `layer` is `None` outside the encoder layers.
+    /// A stage begins; `layer` is `None` outside the encoder layers. Those of a layer begin and end once
+    /// for each part in which a batch goes through it.
     fn begin(&mut self, stage: Stage, layer: Option<usize>) {
         let _ = (stage, layer);
     }

@@ -65,7 +65,7 @@ impl Scratch {
         floats * size_of::<f32>() + self.parts.bytes() + self.workspace.bytes()
     }
 
-    /// Bytes that a batch of `tokens` tokens needs at the most, attention's blocks of scores not
+    /// Bytes that a batch of `tokens` tokens needs at the most, the kernels' workspace not
     /// counted.
     #[must_use]
     pub fn estimate(config: &Config, tokens: usize) -> usize {

@@ -43,7 +43,8 @@ pub struct Inspection {
     pub tensors: Vec<TensorInfo>,
     /// Bytes of the weights that will be held in memory.
     pub weight_bytes: u64,
-    /// Bytes of buffers for a batch of [`DEFAULT_BATCH_TOKENS`](crate::DEFAULT_BATCH_TOKENS).
+    /// Bytes of buffers for a batch of [`DEFAULT_BATCH_TOKENS`](crate::DEFAULT_BATCH_TOKENS), at the
+    /// most.
     pub scratch_bytes: u64,
 }
 

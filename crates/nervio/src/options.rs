@@ -68,7 +68,8 @@ pub enum Dtype {
     F16,
     /// bfloat16; sums are f32.
     BF16,
-    /// 8-bit integers with a scale for each row; activations and sums are f32.
+    /// 8-bit integers with a scale for each row; activations are 8-bit too, with a scale for each
+    /// token, and sums 32-bit integers.
     Int8,
 }
 

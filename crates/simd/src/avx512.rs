@@ -99,11 +99,11 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     }
 
     #[inline(always)]
-    fn store_quads(self, vector: __m512, to: &mut [f32], stride: usize) {
+    fn store_by_fours(self, vector: __m512, to: &mut [f32], stride: usize) {
         // So that the end below cannot wrap around.
         assert!(stride <= to.len(), "room for every quad");
         let to = &mut to[..3 * stride + 4];
-        // SAFETY: `to` has room for four elements at three strides and before; the stores need no
+        // SAFETY: `to` has room for four elements from each of the four starts; the stores need no
         // alignment.
         unsafe {
             let to = to.as_mut_ptr();

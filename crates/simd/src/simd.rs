@@ -162,7 +162,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     ///
     /// When `to` is shorter than `(LANES / 4 - 1) * stride + 4`.
     #[inline(always)]
-    fn store_quads(self, vector: Self::Vector, to: &mut [f32], stride: usize) {
+    fn store_by_fours(self, vector: Self::Vector, to: &mut [f32], stride: usize) {
         let mut lanes = [0.0; MAX_LANES];
         self.store(vector, &mut lanes);
         for (quad, lanes) in lanes[..Self::LANES].as_chunks::<4>().0.iter().enumerate() {

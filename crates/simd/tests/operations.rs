@@ -47,7 +47,7 @@ impl Kernel for Check {
         s.store_partial(s.splat(4.0), &mut few);
         assert_eq!(few, [4.0; 3]);
         let mut apart = [9.0; 22];
-        s.store_quads(a, &mut apart, 6);
+        s.store_by_fours(a, &mut apart, 6);
         for (i, x) in apart.iter().enumerate() {
             let written = i % 6 < 4 && i / 6 < lanes / 4;
             assert_eq!(*x, if written { VALUES[i / 6 * 4 + i % 6] } else { 9.0 });
@@ -148,7 +148,7 @@ impl Kernel for Quads {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        s.store_quads(s.splat(0.0), &mut vec![0.0; self.1], self.0);
+        s.store_by_fours(s.splat(0.0), &mut vec![0.0; self.1], self.0);
     }
 }
 

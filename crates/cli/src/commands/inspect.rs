@@ -75,7 +75,7 @@ fn write_memory(out: &mut dyn Write, inspection: &Inspection) -> Result<()> {
     writeln!(out, "{parameters} parameters in use")?;
     writeln!(
         out,
-        "memory: weights {}, buffers of a batch of {} tokens {}, together {}",
+        "memory: weights {}, buffers of a batch of {} tokens at most {}, together {}",
         bytes(inspection.weight_bytes),
         nervio::DEFAULT_BATCH_TOKENS,
         bytes(inspection.scratch_bytes),

@@ -100,7 +100,7 @@ struct QueryTile<'a> {
     queries: &'a mut [f32],
     /// `[TILE_ROWS][tokens, a multiple of W]`
     scores: &'a mut [f32],
-    /// `[tokens / STEP][TILE_ROWS][STEP]`: the left operand of the second.
+    /// `[tokens / STEP][TILE_ROWS][STEP]`: the left operand of the second product.
     weights: &'a mut [f32],
 }
 
@@ -127,6 +127,7 @@ impl QueryTile<'_> {
         let mut scores = MatMut::new(self.scores, self.tokens.next_multiple_of(W));
         for (panel, keys) in self.keys.chunks_exact(dim * W).enumerate() {
             let sums = multiply::<S, R, V, P>(s, self.queries, keys, Ahead::NOTHING);
+            // Added like a bias: the keys past the end are zero, so their scores are.
             let mut mask = [0.0; W];
             let hidden = ((panel + 1) * W).saturating_sub(self.tokens);
             mask[W - hidden..].fill(f32::NEG_INFINITY);
@@ -155,7 +156,7 @@ impl QueryTile<'_> {
             for (scores, weights) in row.chunks_exact(S::LANES).zip(weights) {
                 let e = exp2_to_one(s, s.sub(s.load(scores), maximum));
                 sums = s.add(sums, e);
-                s.store_quads(e, &mut weights[r * STEP..], P);
+                s.store_by_fours(e, &mut weights[r * STEP..], P);
             }
             totals[r] = s.reduce_add(sums);
         }

@@ -59,6 +59,7 @@ pub fn attention(
         "attention: query, key, value of each token"
     );
     assert_eq!(out.len(), tokens * shape.hidden(), "attention: a result for each token");
+    assert!(ends.is_sorted(), "attention: ends in order");
     let job = Job { isa, shape, qkv, leaves: &workspace.leaves };
     job.divide(Part {
         ends,
@@ -242,8 +243,9 @@ mod tests {
             let mut workspace = Workspace::new();
             for (heads, head_dim) in [(1, 1), (3, 5), (12, 26), (2, 64), (4, 12)] {
                 let shape = AttentionShape { heads, head_dim };
-                let ends = [1, 1, 8, 8 + 97, 8 + 97 + 200];
-                let tokens = 8 + 97 + 200;
+                // With an empty sequence, and one that fills the tiles of every leg.
+                let ends = [1, 1, 8, 8 + 97, 8 + 97 + 200, 305 + 96];
+                let tokens = 305 + 96;
                 let qkv = wave(tokens * 3 * shape.hidden(), 0.618);
                 let mut fast = vec![f32::NAN; tokens * shape.hidden()];
                 let mut slow = vec![0.0; fast.len()];

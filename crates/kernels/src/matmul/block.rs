@@ -198,8 +198,12 @@ impl Product<'_> {
         job: &TileJob<'_>,
         place: Place<'_, '_, R>,
     ) {
-        for line in place.out.iter().flat_map(|row| row.chunks(LINE / size_of::<f32>())) {
-            s.prefetch(&line[0]);
+        for row in &place.out {
+            for line in row.chunks(LINE / size_of::<f32>()) {
+                s.prefetch(&line[0]);
+            }
+            // Rows need not begin on a line.
+            s.prefetch(&row[row.len() - 1]);
         }
         let sums = match (self.left, job.right) {
             (Left::Float(left), Right::Float(right)) => {

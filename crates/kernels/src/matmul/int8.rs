@@ -111,7 +111,7 @@ impl Kernel for QuantizePanel<'_> {
                     s.store_bytes(x, &mut bytes[v * S::LANES..]);
                 }
                 bytes[rest.len()..].fill(0);
-                store_quads::<S>(&bytes[..rest.len().next_multiple_of(STEP)], blocks, r);
+                store_bytes_by_quads::<S>(&bytes[..rest.len().next_multiple_of(STEP)], blocks, r);
             }
         }
     }
@@ -119,7 +119,7 @@ impl Kernel for QuantizePanel<'_> {
 
 /// Writes the bytes of some steps of row `r` to a row panel.
 #[inline(always)]
-fn store_quads<S: Simd>(bytes: &[u8], blocks: &mut [u8], r: usize) {
+fn store_bytes_by_quads<S: Simd>(bytes: &[u8], blocks: &mut [u8], r: usize) {
     let quads = bytes.as_chunks::<STEP>().0;
     for (block, quad) in blocks.chunks_exact_mut(STEP * S::TILE_ROWS).zip(quads) {
         block[r * STEP..][..STEP].copy_from_slice(quad);

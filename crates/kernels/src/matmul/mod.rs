@@ -51,7 +51,7 @@ use self::int8::{Int8Left, quantize_left};
 use crate::parallel::{Cut, GRAIN, RowBorders, for_each_block};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
-/// Rows of A that are packed at a time; 3,072 columns of them are 4.7 MB.
+/// Rows of A that are packed at a time; 3,072 columns of them are 2.4 MB.
 const SUPER_ROWS: usize = 192;
 
 /// Rows from which on a thread has some of its own. Fewer are cut between columns.

@@ -42,7 +42,8 @@ pub(crate) fn pack_left<S: Simd>(
             let stop = (start + AT_ONCE).min(k);
             for row in first..end {
                 let (ahead, from) = if stop < k { (row, stop) } else { (row + end - first, 0) };
-                fetch(s, left.get(ahead * stride + from..).unwrap_or(&[]));
+                let steps = left.get(ahead * stride + from..).unwrap_or(&[]);
+                fetch(s, &steps[..AT_ONCE.min(k - from).min(steps.len())]);
                 pack_row(out, &left[row * stride..][start..stop], row - first, block);
             }
         }
@@ -71,8 +72,8 @@ const AT_ONCE: usize = 128;
 
 /// Asks for the next steps of a row: the processor does not look that far ahead by itself.
 #[inline(always)]
-fn fetch<S: Simd>(s: S, row: &[f32]) {
-    for line in row[..AT_ONCE.min(row.len())].chunks(LINE / size_of::<f32>()) {
+fn fetch<S: Simd>(s: S, steps: &[f32]) {
+    for line in steps.chunks(LINE / size_of::<f32>()) {
         s.prefetch(&line[0]);
     }
 }

@@ -1,0 +1,97 @@
+//! A batch that goes through the layers in several parts, as a probe sees it.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
+
+use nervio_bert::{Batch, Config, Probe, Scratch, TokenClassifier, WeightDtype};
+use nervio_simd::Isa;
+use nervio_weights::{BertTensors, Checkpoint, OpenOptions};
+use nervio_weights_tools::synth::{Recipe, Shape, synth_to_folder};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// What a probe is shown.
+#[derive(Default)]
+struct Seen {
+    hidden_states: Vec<Vec<f32>>,
+    /// Layer, sequence, head and probabilities.
+    attentions: Vec<(usize, usize, usize, Vec<f32>)>,
+}
+
+impl Probe for Seen {
+    fn hidden_state(&mut self, index: usize, hidden: &[f32]) {
+        assert_eq!(index, self.hidden_states.len());
+        self.hidden_states.push(hidden.to_vec());
+    }
+
+    fn wants_attentions(&self) -> bool {
+        true
+    }
+
+    fn attention(&mut self, layer: usize, sequence: usize, head: usize, probabilities: &[f32]) {
+        self.attentions.push((layer, sequence, head, probabilities.to_vec()));
+    }
+}
+
+fn model() -> TokenClassifier {
+    let folder = tempfile::tempdir().unwrap();
+    let recipe = Recipe::new(Shape::preset("tinybert").unwrap());
+    synth_to_folder(&recipe, folder.path(), &|_| {}).unwrap();
+    let config = Config::from_file(&folder.path().join("config.json")).unwrap();
+    let checkpoint = Checkpoint::open(folder.path(), &OpenOptions::default()).unwrap();
+    let tensors = BertTensors::new(&checkpoint).unwrap();
+    TokenClassifier::load(Isa::best(), &config, &tensors, WeightDtype::Auto).unwrap()
+}
+
+/// Logits and what a probe saw of a batch with sequences of these lengths. The ids of a sequence
+/// depend on its length alone.
+fn pass(model: &TokenClassifier, pool: &ThreadPool, lengths: &[usize]) -> (Vec<f32>, Seen) {
+    let mut batch = Batch::new();
+    for len in lengths {
+        batch.push(model.config(), (0..*len as u32).map(|i| (i * 7 + *len as u32) % 100)).unwrap();
+    }
+    let (mut scratch, mut seen) = (Scratch::new(), Seen::default());
+    let logits = pool.install(|| model.logits(&batch, &mut scratch, &mut seen).to_vec());
+    (logits, seen)
+}
+
+#[test]
+fn a_probe_sees_each_sequence_of_a_batch_in_parts_as_alone() {
+    let model = model();
+    let lengths = [0, 300, 0, 40, 0, 41, 100, 7];
+    let layers = model.config().num_hidden_layers;
+    for threads in [1, 2] {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let (logits, seen) = pass(&model, &pool, &lengths);
+        assert_eq!(seen.hidden_states.len(), layers + 1);
+        let mut attentions = seen.attentions;
+        // Parts take turns in a layer; sequences do not change places.
+        assert!(
+            attentions.is_sorted_by_key(|(layer, sequence, head, _)| (*layer, *sequence, *head))
+        );
+        let mut start = 0;
+        for (sequence, len) in lengths.into_iter().enumerate() {
+            let (alone_logits, alone) = pass(&model, &pool, &[len]);
+            let part = |values: &[f32], width: usize| {
+                values[start * width..(start + len) * width].to_vec()
+            };
+            assert_eq!(part(&logits, model.config().labels.len()), alone_logits);
+            for (whole, alone) in seen.hidden_states.iter().zip(&alone.hidden_states) {
+                assert_eq!(part(whole, model.config().hidden_size), *alone, "sequence {sequence}");
+            }
+            let mine: Vec<_> = attentions.extract_if(.., |(_, s, _, _)| *s == sequence).collect();
+            assert_eq!(mine.len(), alone.attentions.len());
+            for (mine, alone) in mine.iter().zip(&alone.attentions) {
+                assert_eq!((mine.0, mine.2, &mine.3), (alone.0, alone.2, &alone.3));
+            }
+            start += len;
+        }
+        assert!(attentions.is_empty());
+    }
+}
+
+#[test]
+fn a_batch_without_a_token_has_no_logits() {
+    let model = model();
+    let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    for lengths in [&[][..], &[0], &[0, 0]] {
+        assert_eq!(pass(&model, &pool, lengths).0, [0.0; 0]);
+    }
+}
