@@ -6,10 +6,10 @@ use core::arch::x86_64::{
     __m128i, __m256, __m256i, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
     _MM_HINT_T0, _MM_HINT_T1, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadu_si128, _mm_max_ps,
     _mm_max_ss, _mm_min_ps, _mm_min_ss, _mm_movehdup_ps, _mm_movehl_ps, _mm_packs_epi32,
-    _mm_packus_epi16, _mm_prefetch, _mm_storel_epi64, _mm_storeu_ps, _mm256_add_epi32,
-    _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_castps256_ps128,
-    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps,
-    _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_div_ps,
+    _mm_packus_epi16, _mm_prefetch, _mm_storel_epi64, _mm_storeu_ps, _mm256_add_epi16,
+    _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blendv_ps,
+    _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps,
+    _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_div_ps,
     _mm256_dpbusd_avx_epi32, _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_fmadd_ps,
     _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_ps,
     _mm256_min_ps, _mm256_mul_ps, _mm256_mullo_epi32, _mm256_or_ps, _mm256_round_ps,
@@ -74,6 +74,10 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     const TILE_ROWS: usize = 6;
     // AVX-VNNI adds four products in 32 bits at once; without it pairs are added in 16 bits.
     const INT8_LIMIT: i8 = if VNNI { 127 } else { 64 };
+    // Four products of 126 and 64 fit in 16 bits.
+    const BYTE_STEPS: u8 = if VNNI { 255 } else { 126 };
+    // Six sums, two quads of weights and what is added in 16 bits fit in 16 registers.
+    const INT8_VECTORS: usize = if VNNI { 2 } else { 1 };
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m256 {
@@ -162,6 +166,19 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     }
 
     #[inline(always)]
+    fn dot_quad_pairs(self, bytes: [__m256i; 2], signed: [__m256i; 2], sums: __m256i) -> __m256i {
+        if VNNI {
+            return self.dot_quads(bytes[1], signed[1], self.dot_quads(bytes[0], signed[0], sums));
+        }
+        avx2!({
+            let first = _mm256_maddubs_epi16(bytes[0], signed[0]);
+            let second = _mm256_maddubs_epi16(bytes[1], signed[1]);
+            let pairs = _mm256_add_epi16(first, second);
+            _mm256_add_epi32(sums, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        })
+    }
+
+    #[inline(always)]
     fn sub_product_i32(self, a: __m256i, b: __m256i, c: __m256i) -> __m256i {
         avx2!(_mm256_sub_epi32(a, _mm256_mullo_epi32(b, c)))
     }
@@ -190,9 +207,9 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
     }
 
     #[inline(always)]
-    fn prefetch_later<T>(self, first: &T) {
-        // SAFETY: as above.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(first).cast()) }
+    fn prefetch_later(self, at: *const u8) {
+        // SAFETY: a prefetch reads nothing and never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 
     #[inline(always)]

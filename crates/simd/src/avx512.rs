@@ -4,8 +4,8 @@
 use core::arch::x86_64::{
     __m128i, __m256i, __m512, __m512i, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
     _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm_storeu_ps, _mm_storeu_si128, _mm256_add_ps,
-    _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm512_abs_ps, _mm512_add_epi32,
-    _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castps_si512,
+    _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm512_abs_ps, _mm512_add_epi16,
+    _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castps_si512,
     _mm512_castps512_ps128, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
     _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_epi32,
     _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32, _mm512_extractf32x4_ps,
@@ -78,6 +78,8 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     const TILE_ROWS: usize = 12;
     // VNNI adds four products in 32 bits at once; without it pairs are added in 16 bits.
     const INT8_LIMIT: i8 = if VNNI { 127 } else { 64 };
+    // Four products of 126 and 64 fit in 16 bits.
+    const BYTE_STEPS: u8 = if VNNI { 255 } else { 126 };
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m512 {
@@ -168,6 +170,19 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     }
 
     #[inline(always)]
+    fn dot_quad_pairs(self, bytes: [__m512i; 2], signed: [__m512i; 2], sums: __m512i) -> __m512i {
+        if VNNI {
+            return self.dot_quads(bytes[1], signed[1], self.dot_quads(bytes[0], signed[0], sums));
+        }
+        avx512!({
+            let first = _mm512_maddubs_epi16(bytes[0], signed[0]);
+            let second = _mm512_maddubs_epi16(bytes[1], signed[1]);
+            let pairs = _mm512_add_epi16(first, second);
+            _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
+        })
+    }
+
+    #[inline(always)]
     fn sub_product_i32(self, a: __m512i, b: __m512i, c: __m512i) -> __m512i {
         avx512!(_mm512_sub_epi32(a, _mm512_mullo_epi32(b, c)))
     }
@@ -194,9 +209,9 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     }
 
     #[inline(always)]
-    fn prefetch_later<T>(self, first: &T) {
-        // SAFETY: as above.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(first).cast()) }
+    fn prefetch_later(self, at: *const u8) {
+        // SAFETY: a prefetch reads nothing and never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
 
     #[inline(always)]

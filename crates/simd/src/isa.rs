@@ -218,6 +218,12 @@ impl Isa {
         self.run(Sizes).int8_limit
     }
 
+    /// Steps from the least byte of a quantised activation to the largest: [`Simd::BYTE_STEPS`].
+    #[must_use]
+    pub fn byte_steps(self) -> u8 {
+        self.run(Sizes).byte_steps
+    }
+
     /// Runs `kernel` with this instruction set enabled.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
@@ -247,6 +253,7 @@ struct LegSizes {
     panel_width: usize,
     tile_rows: usize,
     int8_limit: i8,
+    byte_steps: u8,
 }
 
 impl Kernel for Sizes {
@@ -257,6 +264,7 @@ impl Kernel for Sizes {
             panel_width: S::TILE_VECTORS * S::LANES,
             tile_rows: S::TILE_ROWS,
             int8_limit: S::INT8_LIMIT,
+            byte_steps: S::BYTE_STEPS,
         }
     }
 }

@@ -176,9 +176,9 @@ impl<const DOT: bool> Simd for Neon<DOT> {
     }
 
     #[inline(always)]
-    fn prefetch_later<T>(self, first: &T) {
-        let line = std::ptr::from_ref(first).addr();
-        // SAFETY: as above.
+    fn prefetch_later(self, at: *const u8) {
+        let line = at.addr();
+        // SAFETY: a prefetch reads nothing and never faults, whatever the address.
         unsafe {
             asm!("prfm pldl2keep, [{}]", in(reg) line, options(nomem, nostack, preserves_flags));
         }

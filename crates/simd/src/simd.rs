@@ -42,6 +42,14 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// [`dot_quads`](Simd::dot_quads) are unsigned, -128 where they are signed too.
     const BYTE_LOW: i32 = 0;
 
+    /// How far the other bytes of [`dot_quad_pairs`](Simd::dot_quad_pairs) may lie above
+    /// [`BYTE_LOW`](Simd::BYTE_LOW).
+    const BYTE_STEPS: u8 = 255;
+
+    /// Vectors of a panel that the tile of 8-bit products takes at a time: fewer than
+    /// [`TILE_VECTORS`](Simd::TILE_VECTORS) where a pair of quads takes more registers than are left.
+    const INT8_VECTORS: usize = Self::TILE_VECTORS;
+
     /// A vector with `value` in every lane.
     fn splat(self, value: f32) -> Self::Vector;
 
@@ -76,6 +84,21 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// other bytes are unsigned where [`BYTE_LOW`](Simd::BYTE_LOW) is 0, else signed.
     fn dot_quads(self, bytes: Self::Int, signed: Self::Int, sums: Self::Int) -> Self::Int;
 
+    /// [`dot_quads`](Simd::dot_quads) of two quads.
+    ///
+    /// Exact if signed bytes lie within ±[`INT8_LIMIT`](Simd::INT8_LIMIT) and the others at most
+    /// [`BYTE_STEPS`](Simd::BYTE_STEPS) above [`BYTE_LOW`](Simd::BYTE_LOW): four products are added in
+    /// 16 bits on some instruction sets, and `4 * 126 * 64` fits.
+    #[inline(always)]
+    fn dot_quad_pairs(
+        self,
+        bytes: [Self::Int; 2],
+        signed: [Self::Int; 2],
+        sums: Self::Int,
+    ) -> Self::Int {
+        self.dot_quads(bytes[1], signed[1], self.dot_quads(bytes[0], signed[0], sums))
+    }
+
     /// `a - b * c` in 32 bits, lane by lane.
     fn sub_product_i32(self, a: Self::Int, b: Self::Int, c: Self::Int) -> Self::Int;
 
@@ -93,10 +116,11 @@ pub trait Simd: Copy + Send + Sync + 'static {
         let _ = first;
     }
 
-    /// Asks for the cache line that holds `first` into the second-level cache.
+    /// Asks for the cache line at that address into the second-level cache; nothing is read, so any
+    /// address will do.
     #[inline(always)]
-    fn prefetch_later<T>(self, first: &T) {
-        let _ = first;
+    fn prefetch_later(self, at: *const u8) {
+        let _ = at;
     }
 
     /// `a + b`

@@ -101,6 +101,19 @@ fn check_integers<S: Simd>(s: S) {
             assert_eq!(*out, (dot - 70_000) as f32);
         }
     }
+    // Pairs of quads with bytes up to one above the largest, which rounding may give.
+    let top = S::BYTE_STEPS.saturating_add(1).wrapping_add(S::BYTE_LOW as u8);
+    let most = [limit; 4].into_iter().cycle().take(4 * S::LANES).collect::<Vec<i8>>();
+    for (quads, signed) in [([[top; 4]; 2], &most), ([[top, 0, 3, top], [1, 2, top, 9]], &signed)] {
+        let bytes = [s.splat_quad(quads[0]), s.splat_quad(quads[1])];
+        let weights = s.load_quads(signed);
+        s.store(s.int_to_f32(s.dot_quad_pairs(bytes, [weights; 2], s.splat_i32(5))), &mut out);
+        for (out, signed) in out.iter().zip(signed.chunks(4)) {
+            let products = quads.iter().flat_map(|quad| quad.iter().zip(signed));
+            let dot: i32 = products.map(|(a, b)| byte(a) * i32::from(*b)).sum();
+            assert_eq!(*out, (dot + 5) as f32);
+        }
+    }
     let count: Vec<i32> = (0..S::LANES as i32).map(|i| i * 1000 - 3).collect();
     let product = s.sub_product_i32(s.splat_i32(5), s.splat_i32(-200), s.load_i32(&count));
     s.store(s.int_to_f32(product), &mut out);

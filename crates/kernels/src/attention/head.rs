@@ -9,7 +9,7 @@ use nervio_simd::{Kernel, MatMut, Simd};
 use super::Rows;
 use crate::math::exp2_to_one;
 use crate::matmul::{
-    Ahead, LINE, MAX_ROWS, MAX_WIDTH, Place, RowPanels, STEP, by_rows, finish, multiply,
+    LINE, MAX_ROWS, MAX_WIDTH, Nothing, Place, RowPanels, STEP, by_rows, finish, multiply,
     pack_columns, pack_keys, pack_left,
 };
 use crate::workspace::LeafBuffers;
@@ -84,7 +84,7 @@ fn fetch_rows<S: Simd>(s: S, rows: &Rows<'_>, (first, end): (usize, usize)) {
     let elements = rows.elements.get(first * rows.stride..).unwrap_or(&[]);
     for row in elements.chunks(rows.stride).take(end - first) {
         for line in row[..rows.head_dim].chunks(LINE / size_of::<f32>()) {
-            s.prefetch_later(&line[0]);
+            s.prefetch_later(line.as_ptr().cast());
         }
     }
 }
@@ -126,7 +126,7 @@ impl QueryTile<'_> {
     ) {
         let mut scores = MatMut::new(self.scores, self.tokens.next_multiple_of(W));
         for (panel, keys) in self.keys.chunks_exact(dim * W).enumerate() {
-            let sums = multiply::<S, R, V, P>(s, self.queries, keys, Ahead::NOTHING);
+            let sums = multiply::<S, R, V, P>(s, self.queries, keys, Nothing);
             // Added like a bias: the keys past the end are zero, so their scores are.
             let mut mask = [0.0; W];
             let hidden = ((panel + 1) * W).saturating_sub(self.tokens);
@@ -174,7 +174,7 @@ impl QueryTile<'_> {
         let depth = self.tokens.next_multiple_of(STEP);
         let weights = &self.weights[..S::TILE_ROWS * depth];
         for (panel, values) in self.values.chunks_exact(depth * W).enumerate() {
-            let mut sums = multiply::<S, R, V, P>(s, weights, values, Ahead::NOTHING);
+            let mut sums = multiply::<S, R, V, P>(s, weights, values, Nothing);
             for (sums, total) in sums.iter_mut().zip(totals) {
                 let inverse = s.splat(1.0 / total);
                 for sum in sums {

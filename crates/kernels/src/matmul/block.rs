@@ -5,21 +5,18 @@ use std::ops::Range;
 use bytemuck::cast_slice;
 use nervio_simd::{Isa, Kernel, MatMut, Simd};
 
+use super::ahead::{LINE, Lines};
 use super::epilogue::Epilogue;
 use super::int8::{Int8Left, Int8Panel, multiply_int8};
 use super::packed_matrix::Panels;
 use super::row_panels::RowPanels;
-use super::tile::{Ahead, LINE, MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
+use super::tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 use crate::activation::Activation;
 use crate::aligned::Aligned;
 use crate::parallel::Block;
 
-/// Steps of k at a time. With short vectors a panel of weights (16 KB) and one of rows (6 KB) stay in
-/// the L1. A tile of long ones takes so many cycles a step that both may come from the L2, and fewer
-/// sums are parked.
-const fn depth_at_once<S: Simd>() -> usize {
-    if S::LANES >= 16 { 768 } else { 256 }
-}
+/// Steps of k at a time: both operands may come from the L2, and few sums are parked.
+const DEPTH: usize = 768;
 
 /// The packed left operand.
 #[derive(Clone, Copy)]
@@ -88,7 +85,7 @@ impl MultiplyBlock<'_, '_> {
         let depth = self.product.depth;
         // 8-bit panels are short enough to be taken whole, which leaves no sums to be parked.
         let whole = matches!(self.product.left, Left::Int8(_));
-        let most = if whole { depth } else { depth_at_once::<S>() };
+        let most = if whole { depth } else { DEPTH };
         let widened = self.widened.first(if whole { 0 } else { most.min(depth) * width });
         let (first_panel, columns) = (self.block.column / width, self.block.out.columns());
         let mut target = Columns { product: self.product, block: self.block };
@@ -141,7 +138,7 @@ impl Columns<'_, '_> {
         for panel in tiles {
             let row = panels.start(panel) - first;
             let count = panels.start(panel + 1) - first - row;
-            let ahead = Ahead(next.next().unwrap_or(&[]));
+            let ahead = Lines::new(next.next().unwrap_or(&[]), right.bytes());
             let mut job = TileJob { steps, panel, right, ahead, row, column };
             by_rows!(count, P, R => self.tile::<S, R, V, P>(s, &mut job));
             if let (Some(activation), true) = (self.product.epilogue.activation(), steps.last()) {
@@ -229,12 +226,23 @@ enum Right<'a> {
     Int8(Int8Panel<'a>),
 }
 
+impl<'a> Right<'a> {
+    /// The memory that is read.
+    #[inline(always)]
+    fn bytes(self) -> &'a [u8] {
+        match self {
+            Right::Float(values) => cast_slice(values),
+            Right::Int8(panel) => cast_slice(panel.values),
+        }
+    }
+}
+
 /// What one tile reads, and where in the block it lies.
 struct TileJob<'a> {
     steps: &'a Steps,
     panel: usize,
     right: Right<'a>,
-    ahead: Ahead<'a>,
+    ahead: Lines,
     row: usize,
     column: usize,
 }

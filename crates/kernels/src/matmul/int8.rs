@@ -3,17 +3,19 @@
 //!
 //! An activation is `scale * (q - zero)` with `q` a byte, a weight `scale * w` with `w` within
 //! ±[`Simd::INT8_LIMIT`]. So `sum(x * y) = scale * scale * (sum(q * w) - zero * sum(w))`, where the
-//! last sum is known when the weights are packed. Where products are added in pairs in 16 bits
-//! (`vpmaddubsw` of AVX2) weights take seven of eight bits, which `2 * 255 * 64` just fits; where four
-//! of them are added in 32 bits at once (VNNI, NEON's dot product) they take all eight.
+//! last sum is known when the weights are packed. Where four products are added in 32 bits at once
+//! (VNNI, NEON's dot product) both take all eight bits. `vpmaddubsw` of AVX2 and AVX-512 adds two in
+//! 16 bits: seven bits on both sides leave room for two more ([`Simd::dot_quad_pairs`]), which saves
+//! one multiplication of four.
 //!
 //! Scales are per token, so that a token's result depends on its own numbers alone: in any batch,
 //! beside any neighbours, it has the same bits.
 
 use nervio_simd::{Isa, Kernel, Simd};
 
+use super::ahead::{Ahead, LINE};
 use super::row_panels::RowPanels;
-use super::tile::{Ahead, STEP};
+use super::tile::STEP;
 
 /// What turns the bytes of one row of activations back into numbers: `scale * (q - zero)`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -145,14 +147,14 @@ fn row_scale<S: Simd>(s: S, row: &[f32]) -> (RowScale, f32) {
     let x = s.load_partial(rest);
     (low, high, poison) = (s.min(low, x), s.max(high, x), s.mul_add(x, zero, poison));
     let (low, high) = (s.reduce_min(low), s.reduce_max(high));
-    let scale = (high - low) / 255.0 + s.reduce_add(poison);
+    let scale = (high - low) / f32::from(S::BYTE_STEPS) + s.reduce_add(poison);
     if scale.is_nan() || scale.is_infinite() {
         return (RowScale { scale: f32::NAN, zero: 0 }, 0.0);
     }
     if scale < f32::MIN_POSITIVE {
         return (RowScale { scale: 0.0, zero: 0 }, 0.0);
     }
-    #[allow(clippy::cast_possible_truncation, reason = "between 0 and 255")]
+    #[allow(clippy::cast_possible_truncation, reason = "between 0 and BYTE_STEPS")]
     let zero = (-low / scale).round_ties_even() as i32 + S::BYTE_LOW;
     (RowScale { scale, zero }, 1.0 / scale)
 }
@@ -167,16 +169,23 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize, const P: us
     left: &[u8],
     rows: &[RowScale],
     right: Int8Panel<'_>,
-    ahead: Ahead<'_>,
+    mut ahead: impl Ahead,
 ) -> [[S::Vector; V]; R] {
-    let width = V * S::LANES;
     let mut sums = [[s.splat_i32(0); V]; R];
     let (left, _) = left.as_chunks::<P>();
-    let rounds = left.iter().zip(right.values.chunks_exact(STEP * width));
-    let mut parts = ahead.parts(left.len());
-    for (left, right) in rounds {
-        Ahead::round(s, &mut parts);
-        sums = round::<S, R, V, P>(s, left, right, sums);
+    ahead.share(V / S::INT8_VECTORS.min(V) * left.len().div_ceil(quads_at_once::<S>()));
+    if S::INT8_VECTORS < V {
+        let strips = [
+            add_up::<S, R, V, 1, P, 0>(s, left, right.values, &mut ahead),
+            add_up::<S, R, V, 1, P, 1>(s, left, right.values, &mut ahead),
+        ];
+        for (v, strip) in strips.iter().enumerate() {
+            for (sums, [strip]) in sums.iter_mut().zip(strip) {
+                sums[v] = *strip;
+            }
+        }
+    } else {
+        sums = add_up::<S, R, V, V, P, 0>(s, left, right.values, &mut ahead);
     }
     let mut numbers = [[s.splat(0.0); V]; R];
     for v in 0..V {
@@ -191,34 +200,91 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize, const P: us
     numbers
 }
 
-/// [`STEP`] steps of k.
+/// The sums of `N` of the panel's `V` vectors, from vector `F` on.
 #[inline(always)]
-fn round<S: Simd, const R: usize, const V: usize, const P: usize>(
+fn add_up<
+    S: Simd,
+    const R: usize,
+    const V: usize,
+    const N: usize,
+    const P: usize,
+    const F: usize,
+>(
     s: S,
-    left: &[u8; P],
+    left: &[[u8; P]],
     right: &[i8],
-    mut sums: [[S::Int; V]; R],
-) -> [[S::Int; V]; R] {
-    let mut weights = [s.splat_i32(0); V];
-    for (v, weight) in weights.iter_mut().enumerate() {
-        *weight = s.load_quads(&right[v * S::LANES * STEP..]);
+    ahead: &mut impl Ahead,
+) -> [[S::Int; N]; R] {
+    let quad = V * S::LANES * STEP;
+    let lines = quads_at_once::<S>() * quad * N / V / LINE;
+    let mut sums = [[s.splat_i32(0); N]; R];
+    let (rounds, singles) =
+        if adds_pairs::<S>() { left.as_chunks::<QUADS>() } else { (&[][..], left) };
+    let mut rights = right.chunks_exact(QUADS * quad);
+    for left in rounds {
+        let Some(right) = rights.next() else { break };
+        ahead.round(s, lines);
+        for at in [0, 2] {
+            let second = load::<S, N, F>(s, &right[(at + 1) * quad..]);
+            let weights = [load::<S, N, F>(s, &right[at * quad..]), second];
+            for (r, row) in sums.iter_mut().enumerate() {
+                let bytes = [row_quad(s, &left[at], r), row_quad(s, &left[at + 1], r)];
+                for (v, sum) in row.iter_mut().enumerate() {
+                    *sum = s.dot_quad_pairs(bytes, [weights[0][v], weights[1][v]], *sum);
+                }
+            }
+        }
     }
-    let (quads, _) = left.as_chunks::<STEP>();
-    for (r, row) in sums.iter_mut().enumerate() {
-        let x = s.splat_quad(quads[r]);
-        for (sum, weight) in row.iter_mut().zip(&weights) {
-            *sum = s.dot_quads(x, *weight, *sum);
+    let mut rights = right[QUADS * rounds.len() * quad..].chunks_exact(quad);
+    for left in singles {
+        let Some(right) = rights.next() else { break };
+        ahead.round(s, lines);
+        let weights = load::<S, N, F>(s, right);
+        for (r, row) in sums.iter_mut().enumerate() {
+            let bytes = row_quad(s, left, r);
+            for (sum, weights) in row.iter_mut().zip(&weights) {
+                *sum = s.dot_quads(bytes, *weights, *sum);
+            }
         }
     }
     sums
 }
 
+/// Quads that a round of the loop takes where they are added in pairs.
+const QUADS: usize = 4;
+
+/// Whether quads are added in pairs, which is what fewer steps of the bytes are for.
+const fn adds_pairs<S: Simd>() -> bool {
+    S::BYTE_STEPS < u8::MAX
+}
+
+/// Quads that a round of the loop takes.
+const fn quads_at_once<S: Simd>() -> usize {
+    if adds_pairs::<S>() { QUADS } else { 1 }
+}
+
+/// A quad of weights for each lane of `N` vectors, from vector `F` on.
+#[inline(always)]
+fn load<S: Simd, const N: usize, const F: usize>(s: S, right: &[i8]) -> [S::Int; N] {
+    let mut weights = [s.splat_i32(0); N];
+    for (v, weights) in weights.iter_mut().enumerate() {
+        *weights = s.load_quads(&right[(F + v) * S::LANES * STEP..]);
+    }
+    weights
+}
+
+/// The quad of row `r` in every lane.
+#[inline(always)]
+fn row_quad<S: Simd, const P: usize>(s: S, left: &[u8; P], r: usize) -> S::Int {
+    s.splat_quad(left.as_chunks::<STEP>().0[r])
+}
+
 /// The scalar reference of [`quantize_left`] for one row: its bytes, and what turns them back.
 #[cfg(test)]
-fn quantize_row_reference(row: &[f32]) -> (Vec<u8>, f32, i32) {
+fn quantize_row_reference(row: &[f32], steps: f32) -> (Vec<u8>, f32, i32) {
     let low = row.iter().copied().fold(0.0_f32, f32::min);
     let high = row.iter().copied().fold(0.0_f32, f32::max);
-    let scale = (high - low) / 255.0;
+    let scale = (high - low) / steps;
     let zero = (-low / scale).round_ties_even();
     let byte = |x: &f32| (x.mul_add(1.0 / scale, zero)).round_ties_even().clamp(0.0, 255.0) as u8;
     (row.iter().map(byte).collect(), scale, zero as i32)
@@ -260,7 +326,8 @@ mod tests {
                 let low = isa.run(ByteLow);
                 bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_sub(low as u8));
                 scale.zero -= low;
-                let (expected, factor, zero) = quantize_row_reference(&row);
+                let (expected, factor, zero) =
+                    quantize_row_reference(&row, f32::from(isa.byte_steps()));
                 assert_eq!((scale.scale, scale.zero), (factor, zero), "{isa} {len}");
                 for (a, b) in bytes.iter().zip(&expected) {
                     // Without a fused multiply-add a tie may go the other way.

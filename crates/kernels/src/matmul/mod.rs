@@ -25,6 +25,7 @@
 //! a sum that is parked in C between two blocks of k loses nothing. So an element of C depends on
 //! its row of A, its row of W and the instruction set, and on nothing else.
 
+mod ahead;
 mod block;
 mod epilogue;
 mod int8;
@@ -38,10 +39,11 @@ pub use epilogue::Epilogue;
 pub use packed_matrix::{Element, PackedMatrix, WeightKind, nearest_i8};
 pub use reference::matmul_reference;
 
+pub(crate) use ahead::{LINE, Nothing};
 pub(crate) use int8::RowScale;
 pub(crate) use pack::{PackLeft, pack_columns, pack_keys, pack_left};
 pub(crate) use row_panels::RowPanels;
-pub(crate) use tile::{Ahead, LINE, MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
+pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 
 use nervio_simd::{Isa, MatMut};
 use rayon::join;

@@ -2,9 +2,10 @@
 
 use nervio_simd::{Kernel, Simd};
 
+use super::ahead::LINE;
 use super::packed_matrix::Element;
 use super::row_panels::RowPanels;
-use super::tile::{LINE, STEP};
+use super::tile::STEP;
 
 /// Writes `row` as one column of a panel, `[depth / GROUP][width][GROUP]`.
 pub(crate) fn scatter<T: Element>(panel: &mut [T], row: &[T], width: usize, column: usize) {

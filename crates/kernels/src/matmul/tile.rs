@@ -2,6 +2,8 @@
 
 use nervio_simd::Simd;
 
+use super::ahead::{Ahead, LINE};
+
 /// Most rows of a register tile on any level: [`Simd::TILE_ROWS`].
 pub(crate) const MAX_ROWS: usize = 12;
 
@@ -23,12 +25,6 @@ pub(crate) struct Place<'a, 'b, const R: usize> {
     pub(crate) residual: Option<(&'a [f32], usize)>,
 }
 
-/// Bytes that will be needed soon, fetched into the L2 little by little while a tile is computed.
-///
-/// Not into the L1: it keeps fewer reads of memory under way at a time.
-#[derive(Clone, Copy)]
-pub(crate) struct Ahead<'a>(pub(crate) &'a [u8]);
-
 /// Runs `work` with the constant `R` equal to `rows`, which is at most a tile's; `P` is the number of
 /// rows of the leg's tile times [`STEP`], so that legs with short tiles have no tall ones.
 macro_rules! by_rows {
@@ -46,31 +42,6 @@ macro_rules! by_rows {
     };
 }
 pub(crate) use by_rows;
-
-/// Bytes of a cache line.
-pub(crate) const LINE: usize = 64;
-
-/// What the rounds of a tile will ask for, as many bytes each.
-pub(crate) type Parts<'a> = std::slice::Chunks<'a, u8>;
-
-impl<'a> Ahead<'a> {
-    /// Nothing to fetch.
-    pub(crate) const NOTHING: Ahead<'static> = Ahead(&[]);
-
-    /// Shares the bytes out evenly: a burst of reads would hold up those of the tile.
-    #[inline(always)]
-    pub(crate) fn parts(self, rounds: usize) -> Parts<'a> {
-        self.0.chunks(self.0.len().div_ceil(rounds.max(1)).next_multiple_of(LINE).max(LINE))
-    }
-
-    /// Asks for the next part.
-    #[inline(always)]
-    pub(crate) fn round<S: Simd>(s: S, parts: &mut Parts<'a>) {
-        for line in parts.next().unwrap_or(&[]).chunks(LINE) {
-            s.prefetch_later(&line[0]);
-        }
-    }
-}
 
 /// Adds what was parked, the bias and the residual, in this order, and stores the tile.
 #[inline(always)]
@@ -120,39 +91,26 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
     s: S,
     left: &[f32],
     right: &[f32],
-    ahead: Ahead<'_>,
+    mut ahead: impl Ahead,
 ) -> [[S::Vector; V]; R] {
     let width = V * S::LANES;
     let mut sums = [[s.splat(0.0); V]; R];
     let (left, _) = left.as_chunks::<P>();
-    // Zipped by value, so that one counter drives the loop.
-    let rounds = left.iter().zip(right.chunks_exact(STEP * width));
-    let mut parts = ahead.parts(left.len());
-    for (left, right) in rounds {
-        Ahead::round(s, &mut parts);
-        sums = round::<S, R, V, P>(s, left, right, sums);
-    }
     let whole = right.len() / (STEP * width);
-    if let Some(left) = left.get(whole) {
-        let rest = right[whole * STEP * width..].chunks_exact(width);
-        for (step, right) in rest.enumerate() {
-            sums = advance::<S, R, V, P>(s, left, step, right, sums);
+    ahead.share(whole);
+    let mut rights = right.chunks_exact(STEP * width);
+    for left in &left[..whole] {
+        // Not zipped: two pointers that advance take fewer instructions than one index.
+        let Some(right) = rights.next() else { break };
+        ahead.round(s, STEP * width * size_of::<f32>() / LINE / 2);
+        for step in 0..STEP {
+            sums = advance::<S, R, V, P>(s, left, step, &right[step * width..][..width], sums);
         }
     }
-    sums
-}
-
-/// [`STEP`] steps of k.
-#[inline(always)]
-fn round<S: Simd, const R: usize, const V: usize, const P: usize>(
-    s: S,
-    left: &[f32; P],
-    right: &[f32],
-    mut sums: [[S::Vector; V]; R],
-) -> [[S::Vector; V]; R] {
-    let width = V * S::LANES;
-    for step in 0..STEP {
-        sums = advance::<S, R, V, P>(s, left, step, &right[step * width..][..width], sums);
+    if let Some(left) = left.get(whole) {
+        for (step, right) in rights.remainder().chunks_exact(width).enumerate() {
+            sums = advance::<S, R, V, P>(s, left, step, right, sums);
+        }
     }
     sums
 }
