@@ -15,14 +15,24 @@ const REFRESH: u8 = 5;
 pub(crate) struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar over the bytes of `sources`. Hidden unless standard error is a terminal that no
-    /// answers are written to (`shares_terminal`) and the size is known, or when `is_quiet`.
-    pub(crate) fn new(sources: &[Source], shares_terminal: bool, is_quiet: bool) -> Self {
+    /// A bar over the bytes of `sources`, behind a note on how they are read (`engine`). Hidden unless
+    /// standard error is a terminal that no answers are written to (`shares_terminal`) and the size is
+    /// known, or when `is_quiet`.
+    pub(crate) fn new(
+        sources: &[Source],
+        shares_terminal: bool,
+        is_quiet: bool,
+        engine: String,
+    ) -> Self {
         let size: Option<u64> = sources.iter().map(Source::size).sum();
         let is_seen = io::stderr().is_terminal() && !shares_terminal && !is_quiet;
         match size {
             Some(size) if is_seen && size > 0 => {
-                Self::shown(size, "{bar:30} {percent:>3} %  {bytes} of {total_bytes}  {eta} left")
+                let template =
+                    "{prefix}  {bar:30} {percent:>3} %  {bytes} of {total_bytes}  {eta} left";
+                let bar = Self::shown(size, template);
+                bar.0.set_prefix(engine);
+                bar
             }
             _ => Self(ProgressBar::hidden()),
         }

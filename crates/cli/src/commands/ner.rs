@@ -26,7 +26,8 @@ pub(crate) fn run(arguments: &NerArgs) -> Result<Outcome> {
     let recognizer = build(arguments)?;
 
     let shares_terminal = destination == Destination::Stdout && io::stdout().is_terminal();
-    let progress = Progress::new(&sources, shares_terminal, arguments.quiet);
+    let engine = format!("{}, {}", recognizer.dtype_name(), recognizer.isa_name());
+    let progress = Progress::new(&sources, shares_terminal, arguments.quiet, engine);
     let options = WriteOptions {
         offsets: arguments.output.offsets.unwrap_or_default(),
         ..WriteOptions::default()

@@ -83,10 +83,13 @@ impl MultiplyBlock<'_, '_> {
     fn loops<S: Simd, const V: usize, const P: usize>(self, s: S) {
         let width = V * S::LANES;
         let depth = self.product.depth;
-        // 8-bit panels are short enough to be taken whole, which leaves no sums to be parked.
-        let whole = matches!(self.product.left, Left::Int8(_));
-        let most = if whole { depth } else { DEPTH };
-        let widened = self.widened.first(if whole { 0 } else { most.min(depth) * width });
+        let (most, widened) = match self.product.panels {
+            Panels::F32(_) => (DEPTH, 0),
+            Panels::F16(_) | Panels::BF16(_) => (DEPTH, DEPTH * width),
+            // Short enough to be taken whole, which leaves no sums to be parked.
+            Panels::Int8(_) => (depth, 0),
+        };
+        let widened = self.widened.first(widened.min(depth * width));
         let (first_panel, columns) = (self.block.column / width, self.block.out.columns());
         let mut target = Columns { product: self.product, block: self.block };
         let (row, rows) = (target.block.row, target.block.out.rows());
@@ -100,8 +103,13 @@ impl MultiplyBlock<'_, '_> {
                 let right = steps.right(s, target.product.panels, panel, width, widened);
                 let next = if (index + 1) * width < columns {
                     steps.bytes(target.product.panels, panel + 1, width)
-                } else {
+                } else if !steps.last() {
                     steps.next(most).bytes(target.product.panels, first_panel, width)
+                } else if (panel + 1) * width < target.product.columns {
+                    // The block beside this one is most often what this thread computes next.
+                    steps.first(most).bytes(target.product.panels, panel + 1, width)
+                } else {
+                    &[]
                 };
                 target.column::<S, V, P>(s, &steps, tiles.clone(), index * width, right, next);
             }
@@ -324,6 +332,11 @@ impl Steps {
     /// The steps after these, `most` at the most.
     fn next(&self, most: usize) -> Self {
         Self { start: self.end, end: (self.end + most).min(self.depth), depth: self.depth }
+    }
+
+    /// The steps with which a column panel begins, `most` at the most.
+    fn first(&self, most: usize) -> Self {
+        Self { start: 0, end: most.min(self.depth), depth: self.depth }
     }
 
     /// These steps of row panel `panel` of the left operand.
