@@ -102,6 +102,7 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
     for left in &left[..whole] {
         // Not zipped: two pointers that advance take fewer instructions than one index.
         let Some(right) = rights.next() else { break };
+        // Half of the lines that a round reads: two tiles of rows fetch the whole next panel.
         ahead.round(s, STEP * width * size_of::<f32>() / LINE / 2);
         for step in 0..STEP {
             sums = advance::<S, R, V, P>(s, left, step, &right[step * width..][..width], sums);
