@@ -36,7 +36,7 @@ impl Kernel for Chains {
     }
 }
 
-/// The same for bytes, whose products take more registers.
+/// Independent sums of products of bytes: fewer, since those take more registers.
 const BYTE_CHAINS: usize = 10;
 
 /// The same with products of bytes, summed in 32 bits.

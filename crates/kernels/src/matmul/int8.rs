@@ -175,6 +175,7 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize, const P: us
     let (left, _) = left.as_chunks::<P>();
     ahead.share(V / S::INT8_VECTORS.min(V) * left.len().div_ceil(quads_at_once::<S>()));
     if S::INT8_VECTORS < V {
+        assert_eq!((V, S::INT8_VECTORS), (2, 1), "a panel of two vectors, taken one by one");
         let strips = [
             add_up::<S, R, V, 1, P, 0>(s, left, right.values, &mut ahead),
             add_up::<S, R, V, 1, P, 1>(s, left, right.values, &mut ahead),
