@@ -9,8 +9,8 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nervio_benches::{MODELS, layer_products, wave};
 use nervio_kernels::{
-    Activation, AttentionShape, Epilogue, PackedMatrix, Workspace, attention, layer_norm, matmul,
-    peak_gflops,
+    Activation, AttentionNumbers, AttentionShape, Epilogue, PackedMatrix, Workspace, attention,
+    layer_norm, matmul, peak_gflops,
 };
 use nervio_simd::Isa;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -88,14 +88,19 @@ fn bench_attention(c: &mut Criterion) {
     let isa = Isa::best();
     let mut group = c.benchmark_group("attention");
     for (model, hidden, _, heads) in MODELS {
-        for tokens in [16, 128, 512] {
+        let numbers = [(AttentionNumbers::F32, "f32"), (AttentionNumbers::Int16, "int16")];
+        for (tokens, (numbers, name)) in
+            [16, 128, 512].into_iter().flat_map(|tokens| numbers.map(|numbers| (tokens, numbers)))
+        {
             let shape = AttentionShape { heads, head_dim: hidden / heads };
             let qkv = wave(tokens * 3 * hidden);
             let mut out = vec![0.0; tokens * hidden];
             let mut workspace = Workspace::new();
             group.throughput(Throughput::Elements(4 * (tokens * tokens * hidden) as u64));
-            group.bench_function(BenchmarkId::new(model, tokens), |b| {
-                b.iter(|| attention(isa, &mut workspace, shape, &qkv, &[tokens], &mut out));
+            group.bench_function(BenchmarkId::new(format!("{model}_{name}"), tokens), |b| {
+                b.iter(|| {
+                    attention(isa, &mut workspace, shape, numbers, &qkv, &[tokens], &mut out);
+                });
             });
         }
     }

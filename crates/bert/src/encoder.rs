@@ -2,8 +2,8 @@
 //! the pooler.
 
 use nervio_kernels::{
-    AttentionShape, Epilogue, PackedMatrix, WeightKind, attention, attention_probabilities,
-    layer_norm, matmul,
+    AttentionNumbers, AttentionShape, Epilogue, PackedMatrix, WeightKind, attention,
+    attention_probabilities, layer_norm, matmul,
 };
 use nervio_simd::Isa;
 use nervio_weights::BertTensors;
@@ -173,7 +173,8 @@ impl Encoder {
             self.show_attentions(index, query_key_value, part, probe);
         }
         probe.begin(Stage::Attention, at);
-        attention(self.isa, workspace, self.shape(), query_key_value, part.ends, context);
+        let (shape, numbers) = (self.shape(), layer.attention_numbers(self.isa));
+        attention(self.isa, workspace, shape, numbers, query_key_value, part.ends, context);
         probe.end(Stage::Attention, at);
         probe.begin(Stage::AttentionOutput, at);
         let linear = &layer.attention_output;
@@ -238,6 +239,15 @@ impl Encoder {
 }
 
 impl Layer {
+    /// Where the weights have 8 bits, queries, keys and values need no more than 16.
+    fn attention_numbers(&self, isa: Isa) -> AttentionNumbers {
+        if self.query_key_value.weights.kind() == WeightKind::Int8 && isa.dot_pairs_pay() {
+            AttentionNumbers::Int16
+        } else {
+            AttentionNumbers::F32
+        }
+    }
+
     fn load(reader: &impl WeightReader, config: &Config, layer: usize) -> Result<Self, LoadError> {
         let name = |part: &str| format!("encoder.layer.{layer}.{part}");
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);

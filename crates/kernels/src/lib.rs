@@ -46,7 +46,9 @@ mod workspace;
 
 pub use activation::{Activation, UnknownActivation};
 pub use aligned::Aligned;
-pub use attention::{AttentionShape, attention, attention_probabilities, attention_reference};
+pub use attention::{
+    AttentionNumbers, AttentionShape, attention, attention_probabilities, attention_reference,
+};
 pub use frozen::{Frozen, SharedBytes};
 pub use layer_norm::{layer_norm, layer_norm_reference};
 pub use matmul::{

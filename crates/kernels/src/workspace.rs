@@ -2,6 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use bytemuck::Pod;
+
 use crate::aligned::Aligned;
 use crate::matmul::RowScale;
 
@@ -33,29 +35,45 @@ impl Workspace {
 pub(crate) struct LeafBuffers {
     /// A block of a weight panel widened to f32.
     pub(crate) widened: Aligned<f32>,
-    /// The keys of one head in panels.
-    pub(crate) keys: Aligned<f32>,
-    /// The values of one head in panels.
-    pub(crate) values: Aligned<f32>,
-    /// The queries of one register tile in a row panel.
-    pub(crate) queries: Aligned<f32>,
-    /// Rows of a left operand (of a layer, or attention weights) in row panels.
+    /// Rows of the left operand of a layer in row panels.
     pub(crate) left: Aligned<f32>,
     /// The same in bytes, with the scale of each row, if the weights are 8-bit integers.
     pub(crate) bytes: Aligned<u8>,
     pub(crate) scales: Vec<RowScale>,
-    /// The attention scores of the queries of one register tile.
-    pub(crate) scores: Aligned<f32>,
+    /// One head of an attention layer in f32, or in 16-bit integers.
+    pub(crate) float32: HeadBuffers<f32>,
+    pub(crate) int16: HeadBuffers<[i16; 2]>,
     /// The thread that used the buffers last, in whose caches they are.
     thread: Option<usize>,
 }
 
 impl LeafBuffers {
     fn bytes(&self) -> usize {
-        let Self { widened, keys, values, queries, left, scores, .. } = self;
-        let buffers = [widened, keys, values, queries, left, scores];
-        let scales = self.scales.capacity() * size_of::<RowScale>();
-        buffers.map(Aligned::bytes).iter().sum::<usize>() + self.bytes.bytes() + scales
+        let Self { widened, left, bytes, scales, float32, int16, .. } = self;
+        let scales = scales.capacity() * size_of::<RowScale>();
+        widened.bytes() + left.bytes() + bytes.bytes() + scales + float32.bytes() + int16.bytes()
+    }
+}
+
+/// The packed operands of one head, and what lies between its two products.
+#[derive(Debug, Default)]
+pub(crate) struct HeadBuffers<T: Pod> {
+    /// The keys in column panels.
+    pub(crate) keys: Aligned<T>,
+    /// The values in column panels.
+    pub(crate) values: Aligned<T>,
+    /// The queries of one register tile in a row panel.
+    pub(crate) queries: Aligned<T>,
+    /// Their attention weights in a row panel.
+    pub(crate) weights: Aligned<T>,
+    /// Their attention scores.
+    pub(crate) scores: Aligned<f32>,
+}
+
+impl<T: Pod> HeadBuffers<T> {
+    fn bytes(&self) -> usize {
+        let Self { keys, values, queries, weights, scores } = self;
+        [keys, values, queries, weights].map(Aligned::bytes).iter().sum::<usize>() + scores.bytes()
     }
 }
 

@@ -4,16 +4,18 @@
 use core::arch::x86_64::{
     __m128i, __m256i, __m512, __m512i, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
     _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm_storeu_ps, _mm_storeu_si128, _mm256_add_ps,
-    _mm256_loadu_si256, _mm256_max_ps, _mm256_min_ps, _mm512_abs_ps, _mm512_add_epi16,
-    _mm512_add_epi32, _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castps_si512,
+    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_max_ps,
+    _mm256_min_ps, _mm256_storeu_si256, _mm512_abs_ps, _mm512_add_epi16, _mm512_add_epi32,
+    _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castps_si512,
     _mm512_castps512_ps128, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
     _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_epi32,
-    _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32, _mm512_extractf32x4_ps,
-    _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_madd_epi16, _mm512_maddubs_epi16, _mm512_mask_blend_ps, _mm512_max_epi32, _mm512_max_ps,
-    _mm512_min_ps, _mm512_mul_ps, _mm512_mullo_epi32, _mm512_or_si512, _mm512_roundscale_ps,
-    _mm512_scalef_ps, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512,
-    _mm512_slli_epi32, _mm512_storeu_ps, _mm512_sub_epi32, _mm512_sub_ps,
+    _mm512_cvtsepi32_epi16, _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32,
+    _mm512_dpwssd_epi32, _mm512_extractf32x4_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_maddubs_epi16,
+    _mm512_mask_blend_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_mullo_epi32, _mm512_or_si512, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_epi16,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_storeu_ps,
+    _mm512_sub_epi32, _mm512_sub_ps,
 };
 
 use half::{bf16, f16};
@@ -80,6 +82,8 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     const INT8_LIMIT: i8 = if VNNI { 127 } else { 64 };
     // Four products of 126 and 64 fit in 16 bits.
     const BYTE_STEPS: u8 = if VNNI { 255 } else { 126 };
+    // 32 products an instruction where `fmadd` does 16; without VNNI the sum takes another.
+    const DOT_PAIRS_PAY: bool = VNNI;
 
     #[inline(always)]
     fn splat(self, value: f32) -> __m512 {
@@ -180,6 +184,66 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
             let pairs = _mm512_add_epi16(first, second);
             _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)))
         })
+    }
+
+    #[inline(always)]
+    fn load_pairs(self, from: &[[i16; 2]]) -> __m512i {
+        let from = &from[..16];
+        // SAFETY: `from` has 16 pairs of 4 bytes; the load needs no alignment.
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast::<__m512i>()) }
+    }
+
+    #[inline(always)]
+    fn splat_pair(self, pair: [i16; 2]) -> __m512i {
+        avx512!(_mm512_set1_epi32(bytemuck::cast(pair)))
+    }
+
+    #[inline(always)]
+    fn dot_pairs(self, a: __m512i, b: __m512i, sums: __m512i) -> __m512i {
+        avx512!({
+            if VNNI {
+                _mm512_dpwssd_epi32(sums, a, b)
+            } else {
+                _mm512_add_epi32(sums, _mm512_madd_epi16(a, b))
+            }
+        })
+    }
+
+    #[inline(always)]
+    fn store_words(self, vector: __m512, to: &mut [i16]) {
+        let to = &mut to[..16];
+        // SAFETY: `to` has room for the 16 elements of 2 bytes that the 256-bit store writes.
+        unsafe {
+            let words = _mm512_cvtsepi32_epi16(_mm512_cvtps_epi32(vector));
+            _mm256_storeu_si256(to.as_mut_ptr().cast::<__m256i>(), words);
+        }
+    }
+
+    #[inline(always)]
+    fn round_to_i32(self, a: __m512) -> __m512i {
+        avx512!(_mm512_cvtps_epi32(a))
+    }
+
+    #[inline(always)]
+    fn add_i32(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_add_epi32(a, b))
+    }
+
+    #[inline(always)]
+    fn store_words_by_eights(self, halves: [__m512i; 2], to: &mut [[i16; 2]], stride: usize) {
+        // So that the end below cannot wrap around.
+        assert!(stride <= to.len(), "room for every four pairs");
+        let to = &mut to[..3 * stride + 4];
+        // SAFETY: `to` has room for four pairs of 4 bytes from each of the four starts; the stores
+        // need no alignment.
+        unsafe {
+            let to = to.as_mut_ptr();
+            let words = [_mm512_cvtsepi32_epi16(halves[0]), _mm512_cvtsepi32_epi16(halves[1])];
+            _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(words[0]));
+            _mm_storeu_si128(to.add(stride).cast(), _mm256_extracti128_si256::<1>(words[0]));
+            _mm_storeu_si128(to.add(2 * stride).cast(), _mm256_castsi256_si128(words[1]));
+            _mm_storeu_si128(to.add(3 * stride).cast(), _mm256_extracti128_si256::<1>(words[1]));
+        }
     }
 
     #[inline(always)]

@@ -224,6 +224,12 @@ impl Isa {
         self.run(Sizes).byte_steps
     }
 
+    /// Whether 16-bit products are faster than those of f32: [`Simd::DOT_PAIRS_PAY`].
+    #[must_use]
+    pub fn dot_pairs_pay(self) -> bool {
+        self.run(Sizes).dot_pairs_pay
+    }
+
     /// Runs `kernel` with this instruction set enabled.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
@@ -254,6 +260,7 @@ struct LegSizes {
     tile_rows: usize,
     int8_limit: i8,
     byte_steps: u8,
+    dot_pairs_pay: bool,
 }
 
 impl Kernel for Sizes {
@@ -265,6 +272,7 @@ impl Kernel for Sizes {
             tile_rows: S::TILE_ROWS,
             int8_limit: S::INT8_LIMIT,
             byte_steps: S::BYTE_STEPS,
+            dot_pairs_pay: S::DOT_PAIRS_PAY,
         }
     }
 }

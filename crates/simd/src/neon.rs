@@ -6,10 +6,12 @@ use core::arch::aarch64::{
     float32x4_t, int8x16_t, int32x4_t, uint16x4_t, vabsq_f32, vadd_f32, vaddq_f32, vaddq_s32,
     vbslq_f32, vcgtq_f32, vcltq_f32, vcombine_s16, vcvtnq_s32_f32, vcvtq_f32_s32, vdivq_f32,
     vdupq_n_f32, vdupq_n_s32, vdupq_n_u32, vfmaq_f32, vget_high_f32, vget_lane_f32, vget_lane_s32,
-    vget_low_f32, vget_low_s8, vld1_u16, vld1q_f32, vld1q_s8, vld1q_s32, vmaxvq_f32, vminvq_f32,
-    vmlsq_s32, vmull_high_s8, vmull_s8, vmulq_f32, vpadalq_s16, vpaddq_s16, vqmovn_s16, vqmovn_s32,
-    vreinterpret_s32_s8, vreinterpretq_f32_s32, vreinterpretq_f32_u32, vreinterpretq_s8_s32,
-    vreinterpretq_s32_s8, vrndnq_f32, vshll_n_u16, vshlq_n_s32, vst1q_f32, vsubq_f32,
+    vget_low_f32, vget_low_s8, vget_low_s16, vld1_u16, vld1q_f32, vld1q_s8, vld1q_s16, vld1q_s32,
+    vmaxvq_f32, vminvq_f32, vmlsq_s32, vmull_high_s8, vmull_high_s16, vmull_s8, vmull_s16,
+    vmulq_f32, vpadalq_s16, vpaddq_s16, vpaddq_s32, vqmovn_s16, vqmovn_s32, vreinterpret_s32_s8,
+    vreinterpretq_f32_s32, vreinterpretq_f32_u32, vreinterpretq_s8_s32, vreinterpretq_s16_s32,
+    vreinterpretq_s32_s8, vreinterpretq_s32_s16, vrndnq_f32, vshll_n_u16, vshlq_n_s32, vst1_s16,
+    vst1q_f32, vsubq_f32,
 };
 use core::arch::asm;
 use std::arch::is_aarch64_feature_detected;
@@ -145,6 +147,44 @@ impl<const DOT: bool> Simd for Neon<DOT> {
                 vpadalq_s16(sums, vpaddq_s16(low, vmull_high_s8(a, b)))
             }
         })
+    }
+
+    #[inline(always)]
+    fn load_pairs(self, from: &[[i16; 2]]) -> int32x4_t {
+        let from = &from[..4];
+        // SAFETY: `from` has 4 pairs of 2 elements; the load needs no alignment.
+        unsafe { vreinterpretq_s32_s16(vld1q_s16(from.as_ptr().cast::<i16>())) }
+    }
+
+    #[inline(always)]
+    fn splat_pair(self, pair: [i16; 2]) -> int32x4_t {
+        neon!(vdupq_n_s32(bytemuck::cast(pair)))
+    }
+
+    #[inline(always)]
+    fn dot_pairs(self, a: int32x4_t, b: int32x4_t, sums: int32x4_t) -> int32x4_t {
+        neon!({
+            let (a, b) = (vreinterpretq_s16_s32(a), vreinterpretq_s16_s32(b));
+            let low = vmull_s16(vget_low_s16(a), vget_low_s16(b));
+            vaddq_s32(sums, vpaddq_s32(low, vmull_high_s16(a, b)))
+        })
+    }
+
+    #[inline(always)]
+    fn store_words(self, vector: float32x4_t, to: &mut [i16]) {
+        let to = &mut to[..4];
+        // SAFETY: `to` has room for the 4 elements of 2 bytes that the 64-bit store writes.
+        unsafe { vst1_s16(to.as_mut_ptr(), vqmovn_s32(vcvtnq_s32_f32(vector))) }
+    }
+
+    #[inline(always)]
+    fn round_to_i32(self, a: float32x4_t) -> int32x4_t {
+        neon!(vcvtnq_s32_f32(a))
+    }
+
+    #[inline(always)]
+    fn add_i32(self, a: int32x4_t, b: int32x4_t) -> int32x4_t {
+        neon!(vaddq_s32(a, b))
     }
 
     #[inline(always)]

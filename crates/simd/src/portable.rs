@@ -89,6 +89,44 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn load_pairs(self, from: &[[i16; 2]]) -> i32x8 {
+        let from = &from[..8];
+        i32x8::new(std::array::from_fn(|lane| cast(from[lane])))
+    }
+
+    #[inline(always)]
+    fn splat_pair(self, pair: [i16; 2]) -> i32x8 {
+        i32x8::splat(cast(pair))
+    }
+
+    #[inline(always)]
+    fn dot_pairs(self, a: i32x8, b: i32x8, sums: i32x8) -> i32x8 {
+        // Which of a pair comes first in memory is all the same to their sum.
+        let low = |pairs: i32x8| (pairs << 16_i32) >> 16_i32;
+        sums + low(a) * low(b) + (a >> 16_i32) * (b >> 16_i32)
+    }
+
+    #[inline(always)]
+    fn store_words(self, vector: f32x8, to: &mut [i16]) {
+        for (to, x) in to[..8].iter_mut().zip(vector.to_array()) {
+            #[allow(clippy::cast_possible_truncation, reason = "within the range of i16")]
+            let word = x.round_ties_even() as i16;
+            *to = word;
+        }
+    }
+
+    #[inline(always)]
+    fn round_to_i32(self, a: f32x8) -> i32x8 {
+        #[allow(clippy::cast_possible_truncation, reason = "within the range of i32")]
+        i32x8::new(a.to_array().map(|x| x.round_ties_even() as i32))
+    }
+
+    #[inline(always)]
+    fn add_i32(self, a: i32x8, b: i32x8) -> i32x8 {
+        a + b
+    }
+
+    #[inline(always)]
     fn sub_product_i32(self, a: i32x8, b: i32x8, c: i32x8) -> i32x8 {
         a - b * c
     }

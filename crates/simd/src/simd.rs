@@ -50,6 +50,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// [`TILE_VECTORS`](Simd::TILE_VECTORS) where a pair of quads takes more registers than are left.
     const INT8_VECTORS: usize = Self::TILE_VECTORS;
 
+    /// Whether [`dot_pairs`](Simd::dot_pairs) does more products in the same time than
+    /// [`mul_add`](Simd::mul_add).
+    const DOT_PAIRS_PAY: bool = false;
+
     /// A vector with `value` in every lane.
     fn splat(self, value: f32) -> Self::Vector;
 
@@ -97,6 +101,46 @@ pub trait Simd: Copy + Send + Sync + 'static {
         sums: Self::Int,
     ) -> Self::Int {
         self.dot_quads(bytes[1], signed[1], self.dot_quads(bytes[0], signed[0], sums))
+    }
+
+    /// The first [`LANES`](Simd::LANES) pairs of `from`.
+    fn load_pairs(self, from: &[[i16; 2]]) -> Self::Int;
+
+    /// The same pair in every lane.
+    fn splat_pair(self, pair: [i16; 2]) -> Self::Int;
+
+    /// `sums + a[0] * b[0] + a[1] * b[1]` of the pair of 16-bit integers in each lane; exact if it
+    /// fits in 32 bits and no number is -32768.
+    fn dot_pairs(self, a: Self::Int, b: Self::Int, sums: Self::Int) -> Self::Int;
+
+    /// Writes each lane, rounded to the nearest integer (ties to even), to the first
+    /// [`LANES`](Simd::LANES) elements of `to`. Lanes must lie within `±32767`; what others become
+    /// is unspecified.
+    fn store_words(self, vector: Self::Vector, to: &mut [i16]);
+
+    /// The nearest integers, ties to even. Lanes must lie within `±2^31`.
+    fn round_to_i32(self, a: Self::Vector) -> Self::Int;
+
+    /// `a + b` in 32 bits, lane by lane.
+    fn add_i32(self, a: Self::Int, b: Self::Int) -> Self::Int;
+
+    /// Writes the lanes of the first vector, then those of the second, as 16-bit integers four pairs
+    /// at a time, `stride` pairs from one start to the next. Lanes must lie within `±32767`.
+    ///
+    /// # Panics
+    ///
+    /// When `to` is shorter than `(LANES / 4 - 1) * stride + 4`.
+    #[inline(always)]
+    fn store_words_by_eights(self, halves: [Self::Int; 2], to: &mut [[i16; 2]], stride: usize) {
+        let mut numbers = [0.0; 2 * MAX_LANES];
+        self.store(self.int_to_f32(halves[0]), &mut numbers);
+        self.store(self.int_to_f32(halves[1]), &mut numbers[Self::LANES..]);
+        #[allow(clippy::cast_possible_truncation, reason = "whole and within the range of i16")]
+        let words = numbers.map(|x| x as i16);
+        let fours = words.as_chunks::<2>().0[..Self::LANES].as_chunks::<4>().0;
+        for (index, four) in fours.iter().enumerate() {
+            to[index * stride..][..4].copy_from_slice(four);
+        }
     }
 
     /// `a - b * c` in 32 bits, lane by lane.

@@ -56,6 +56,7 @@ impl Kernel for Check {
         check_widening(s);
         check_reductions(s);
         check_integers(s);
+        check_pairs(s);
     }
 }
 
@@ -124,6 +125,43 @@ fn check_integers<S: Simd>(s: S) {
         s.store_bytes(s.add(s.splat(x), s.splat(S::BYTE_LOW as f32)), &mut bytes);
         let low = S::BYTE_LOW as u8;
         assert!(bytes.iter().all(|b| b.wrapping_sub(low) == byte), "{x} became {bytes:?}");
+    }
+}
+
+#[inline(always)]
+fn check_pairs<S: Simd>(s: S) {
+    let words = [-32_767, 32_767, 1, -5_792, 0, 300, 32_766].into_iter().cycle();
+    let words: Vec<i16> = words.take(2 * S::LANES).collect();
+    let pairs = words.as_chunks::<2>().0;
+    let mut out = vec![0.0; S::LANES];
+    for pair in [[32_767, 32_767], [-32_767, 0], [3, -32_767]] {
+        let sums = s.dot_pairs(s.splat_pair(pair), s.load_pairs(pairs), s.splat_i32(-7));
+        s.store(s.int_to_f32(sums), &mut out);
+        for (out, b) in out.iter().zip(pairs) {
+            let dot: i32 = pair.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+            assert_eq!(*out, (dot - 7) as f32);
+        }
+    }
+    let numbers: Vec<f32> = (0..S::LANES).map(|i| 1.25 * i as f32 - 2.5).collect();
+    let mut stored = vec![9; S::LANES + 1];
+    s.store_words(s.load(&numbers), &mut stored);
+    let expected = numbers.iter().map(|x| x.round_ties_even() as i16);
+    assert_eq!(stored, expected.chain([9]).collect::<Vec<_>>());
+    let whole = s.round_to_i32(s.load(&numbers));
+    let mut apart = [[9; 2]; 5 * 3 + 4];
+    s.store_words_by_eights([whole, s.add_i32(whole, s.splat_i32(100))], &mut apart, 5);
+    let expected: Vec<i16> = (0..2 * S::LANES)
+        .map(|i| numbers[i % S::LANES].round_ties_even() as i16 + 100 * (i / S::LANES) as i16)
+        .collect();
+    for (i, pair) in apart.iter().enumerate() {
+        let written = i % 5 < 4 && i / 5 < S::LANES / 4;
+        let at = 2 * (i / 5 * 4 + i % 5);
+        let there = if written { [expected[at], expected[at + 1]] } else { [9; 2] };
+        assert_eq!(*pair, there);
+    }
+    for end in [-32_767, 32_767] {
+        s.store_words(s.splat(f32::from(end)), &mut stored);
+        assert_eq!(stored[..S::LANES], vec![end; S::LANES]);
     }
 }
 

@@ -1,21 +1,75 @@
 //! One head of one sequence: `softmax(Q Kᵀ / √head_dim) V`, a few queries at a time.
 //!
 //! The queries of one register tile go through all keys, their scores become weights while they are
-//! in the L1 or L2, and the weights go through all values. Both products are the tile of the matmul;
-//! its left operand is what was packed last.
+//! in the L1 or L2, and the weights go through all values. In which numbers the two products are
+//! computed is said by [`Numbers`].
 
+use std::marker::PhantomData;
+
+use bytemuck::Pod;
 use nervio_simd::{Kernel, MatMut, Simd};
 
 use super::Rows;
-use crate::math::exp2_to_one;
-use crate::matmul::{
-    LINE, MAX_ROWS, MAX_WIDTH, Nothing, Place, RowPanels, STEP, by_rows, finish, multiply,
-    pack_columns, pack_keys, pack_left,
-};
-use crate::workspace::LeafBuffers;
+use crate::matmul::{LINE, MAX_ROWS, MAX_WIDTH, Place, RowPanels, STEP, by_rows, finish};
+use crate::workspace::{HeadBuffers, LeafBuffers};
+
+/// The numbers in which the two products of a head are computed.
+pub(super) trait Numbers: Sized {
+    /// What a packed operand consists of.
+    type Element: Pod;
+
+    /// Consecutive numbers of the inner dimension that an element holds.
+    const IN_ONE: usize;
+
+    /// The buffers for such elements.
+    fn buffers(buffers: &mut LeafBuffers) -> &mut HeadBuffers<Self::Element>;
+
+    /// Looks at the queries, keys and values; `scale` is `1 / √head_dim`.
+    fn of<S: Simd>(s: S, operands: &[Rows<'_>; 3], scale: f32) -> Self;
+
+    /// Packs keys, as the right operand of the first product, into column panels of `width`.
+    fn pack_keys<S: Simd>(&self, s: S, out: &mut [Self::Element], keys: &Rows<'_>, width: usize);
+
+    /// Packs values, as the right operand of the second product, into column panels of `width` and
+    /// `depth` elements.
+    fn pack_values<S: Simd>(
+        &self,
+        s: S,
+        out: &mut [Self::Element],
+        values: &Rows<'_>,
+        depth: usize,
+        width: usize,
+    );
+
+    /// Packs the queries of one tile: `queries` from its first row on, `rows` one row panel.
+    fn pack_queries<S: Simd>(
+        &self,
+        s: S,
+        out: &mut [Self::Element],
+        queries: &[f32],
+        rows: RowPanels,
+        shape: &Rows<'_>,
+    );
+
+    /// The sums of a tile, in units of the product's own.
+    fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
+        s: S,
+        left: &[Self::Element],
+        right: &[Self::Element],
+    ) -> [[S::Vector; V]; R];
+
+    /// Turns `R` rows of scores into weights, packed for the product with the values; what the sums
+    /// of that product have to be multiplied by is returned. The scores are spoilt.
+    fn weigh<S: Simd, const R: usize, const P: usize>(
+        &self,
+        s: S,
+        scores: &mut [f32],
+        weights: &mut [Self::Element],
+    ) -> [f32; R];
+}
 
 /// The operands of one head and where its result goes.
-pub(super) struct Head<'a, 'b, 'c> {
+pub(super) struct Head<'a, 'b, 'c, N> {
     /// Queries, keys and values.
     pub(super) operands: [Rows<'a>; 3],
     /// Those of the head after this one, fetched in the meantime: their rows lie far apart, where
@@ -26,9 +80,10 @@ pub(super) struct Head<'a, 'b, 'c> {
     /// `[tokens, head_dim]`
     pub(super) out: &'c mut MatMut<'b>,
     pub(super) buffers: &'c mut LeafBuffers,
+    pub(super) numbers: PhantomData<N>,
 }
 
-impl Kernel for Head<'_, '_, '_> {
+impl<N: Numbers> Kernel for Head<'_, '_, '_, N> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -43,27 +98,29 @@ impl Kernel for Head<'_, '_, '_> {
     }
 }
 
-impl Head<'_, '_, '_> {
+impl<N: Numbers> Head<'_, '_, '_, N> {
     /// Packs keys and values, then takes the queries of one tile after the other. `W` is the width
     /// of a tile, `V` vectors; `P` the size of a round of its left operand.
     #[inline(always)]
     fn queries<S: Simd, const V: usize, const W: usize, const P: usize>(self, s: S) {
-        let Self { operands: [query, key, value], next, scale, out, buffers } = self;
+        let Self { operands, next, scale, out, buffers, .. } = self;
+        let numbers = N::of(s, &operands, scale);
+        let [query, key, value] = &operands;
         let (tokens, dim) = (out.rows(), out.columns());
-        let depth = tokens.next_multiple_of(STEP);
-        let padded = tokens.next_multiple_of(W);
-        // In base 2, so that the exponentials need no factor of their own.
-        let factor = scale * std::f32::consts::LOG2_E;
-        let keys = buffers.keys.first(padded * dim);
-        pack_keys(keys, key.elements, dim, key.stride, W, factor);
-        let values = buffers.values.first(depth * dim.next_multiple_of(W));
-        pack_columns(s, values, value.elements, dim, value.stride, depth, W);
+        let (depth, inner) = (tokens.div_ceil(N::IN_ONE), dim.div_ceil(N::IN_ONE));
+        let (depth, padded) = (depth.next_multiple_of(STEP), tokens.next_multiple_of(W));
+        let HeadBuffers { keys, values, queries, weights, scores } = N::buffers(buffers);
+        let keys = keys.first(padded * inner);
+        numbers.pack_keys(s, keys, key, W);
+        let values = values.first(depth * dim.next_multiple_of(W));
+        numbers.pack_values(s, values, value, depth, W);
         let rows = RowPanels::new(tokens, S::TILE_ROWS);
         let panel_rows = RowPanels::new(S::TILE_ROWS, S::TILE_ROWS);
-        let queries = buffers.queries.first(panel_rows.packed_len(dim));
-        let scores = buffers.scores.first(S::TILE_ROWS * padded);
-        let weights = buffers.left.first(panel_rows.packed_len(padded));
-        let mut tile = QueryTile { tokens, keys, values, queries, scores, weights };
+        let queries = queries.first(panel_rows.packed_len(inner));
+        let weights = weights.first(panel_rows.packed_len(padded.div_ceil(N::IN_ONE)));
+        let scores = scores.first(S::TILE_ROWS * padded);
+        let mut tile =
+            QueryTile { numbers, tokens, depth, inner, keys, values, queries, scores, weights };
         for panel in 0..rows.count() {
             let (first, end) = (rows.start(panel), rows.start(panel + 1));
             for operand in next.iter().flatten() {
@@ -71,7 +128,7 @@ impl Head<'_, '_, '_> {
             }
             let elements = &query.elements[first * query.stride..];
             let one = RowPanels::new(end - first, S::TILE_ROWS);
-            pack_left(s, tile.queries, elements, one, dim, query.stride);
+            tile.numbers.pack_queries(s, tile.queries, elements, one, query);
             let out = &mut out.block(first..end, 0..dim);
             by_rows!(end - first, P, R => tile.run::<S, R, V, W, P>(s, out));
         }
@@ -90,21 +147,26 @@ fn fetch_rows<S: Simd>(s: S, rows: &Rows<'_>, (first, end): (usize, usize)) {
 }
 
 /// The queries of one register tile, and all keys and values.
-struct QueryTile<'a> {
+struct QueryTile<'a, N: Numbers> {
+    numbers: N,
     tokens: usize,
-    /// `[tokens / W][head_dim][W]`, zeros past the end.
-    keys: &'a [f32],
-    /// `[head_dim / W][tokens, a multiple of STEP][W]`, zeros past the end.
-    values: &'a [f32],
-    /// `[head_dim / STEP][TILE_ROWS][STEP]`
-    queries: &'a mut [f32],
+    /// Elements of the inner dimension of the second product, a multiple of [`STEP`].
+    depth: usize,
+    /// Elements of the inner dimension of the first product.
+    inner: usize,
+    /// `[tokens / W][inner][W]`, zeros past the end.
+    keys: &'a [N::Element],
+    /// `[head_dim / W][depth][W]`, zeros past the end.
+    values: &'a [N::Element],
+    /// `[inner / STEP][TILE_ROWS][STEP]`
+    queries: &'a mut [N::Element],
     /// `[TILE_ROWS][tokens, a multiple of W]`
     scores: &'a mut [f32],
-    /// `[tokens / STEP][TILE_ROWS][STEP]`: the left operand of the second product.
-    weights: &'a mut [f32],
+    /// `[depth / STEP][TILE_ROWS][STEP]`: the left operand of the second product.
+    weights: &'a mut [N::Element],
 }
 
-impl QueryTile<'_> {
+impl<N: Numbers> QueryTile<'_, N> {
     /// Writes the result of `R` queries to `out`, `[R, head_dim]`.
     #[inline(always)]
     fn run<S: Simd, const R: usize, const V: usize, const W: usize, const P: usize>(
@@ -112,9 +174,9 @@ impl QueryTile<'_> {
         s: S,
         out: &mut MatMut<'_>,
     ) {
-        self.score::<S, R, V, W, P>(s, out.columns());
-        let totals = self.weigh::<S, R, P>(s);
-        self.gather::<S, R, V, W, P>(s, totals, out);
+        self.score::<S, R, V, W, P>(s);
+        let factors = self.numbers.weigh::<S, R, P>(s, self.scores, self.weights);
+        self.gather::<S, R, V, W, P>(s, factors, out);
     }
 
     /// Scores of all keys; those past the end are minus infinity.
@@ -122,11 +184,10 @@ impl QueryTile<'_> {
     fn score<S: Simd, const R: usize, const V: usize, const W: usize, const P: usize>(
         &mut self,
         s: S,
-        dim: usize,
     ) {
         let mut scores = MatMut::new(self.scores, self.tokens.next_multiple_of(W));
-        for (panel, keys) in self.keys.chunks_exact(dim * W).enumerate() {
-            let sums = multiply::<S, R, V, P>(s, self.queries, keys, Nothing);
+        for (panel, keys) in self.keys.chunks_exact(self.inner * W).enumerate() {
+            let sums = N::multiply::<S, R, V, P>(s, self.queries, keys);
             // Added like a bias: the keys past the end are zero, so their scores are.
             let mut mask = [0.0; W];
             let hidden = ((panel + 1) * W).saturating_sub(self.tokens);
@@ -137,48 +198,21 @@ impl QueryTile<'_> {
         }
     }
 
-    /// The exponentials of the scores, packed for the product with the values, and their sums.
-    ///
-    /// They are not divided by their sums: the results of that product are, which are fewer.
-    #[inline(always)]
-    fn weigh<S: Simd, const R: usize, const P: usize>(&mut self, s: S) -> [f32; R] {
-        let Self { scores, weights, .. } = self;
-        let padded = scores.len() / S::TILE_ROWS;
-        let mut totals = [0.0; R];
-        for (r, row) in scores.chunks_exact(padded).take(R).enumerate() {
-            let mut largest = s.splat(f32::NEG_INFINITY);
-            for scores in row.chunks_exact(S::LANES) {
-                largest = s.max(largest, s.load(scores));
-            }
-            let maximum = s.splat(s.reduce_max(largest));
-            let mut sums = s.splat(0.0);
-            let weights = weights.chunks_exact_mut(S::LANES / STEP * P);
-            for (scores, weights) in row.chunks_exact(S::LANES).zip(weights) {
-                let e = exp2_to_one(s, s.sub(s.load(scores), maximum));
-                sums = s.add(sums, e);
-                s.store_by_fours(e, &mut weights[r * STEP..], P);
-            }
-            totals[r] = s.reduce_add(sums);
-        }
-        totals
-    }
-
-    /// The weighted values, divided by the sums of the weights.
+    /// The weighted values, each row times its factor.
     #[inline(always)]
     fn gather<S: Simd, const R: usize, const V: usize, const W: usize, const P: usize>(
         &self,
         s: S,
-        totals: [f32; R],
+        factors: [f32; R],
         out: &mut MatMut<'_>,
     ) {
-        let depth = self.tokens.next_multiple_of(STEP);
-        let weights = &self.weights[..S::TILE_ROWS * depth];
-        for (panel, values) in self.values.chunks_exact(depth * W).enumerate() {
-            let mut sums = multiply::<S, R, V, P>(s, weights, values, Nothing);
-            for (sums, total) in sums.iter_mut().zip(totals) {
-                let inverse = s.splat(1.0 / total);
+        let weights = &self.weights[..S::TILE_ROWS * self.depth];
+        for (panel, values) in self.values.chunks_exact(self.depth * W).enumerate() {
+            let mut sums = N::multiply::<S, R, V, P>(s, weights, values);
+            for (sums, factor) in sums.iter_mut().zip(factors) {
+                let factor = s.splat(factor);
                 for sum in sums {
-                    *sum = s.mul(*sum, inverse);
+                    *sum = s.mul(*sum, factor);
                 }
             }
             let (first, columns) = (panel * W, W.min(out.columns() - panel * W));

@@ -4,18 +4,35 @@
 //! Each head of each sequence is two products with a softmax between them ([`head`]); heads and
 //! sequences are shared out among the threads.
 
+mod float32;
 mod head;
+mod int16;
+
+use std::marker::PhantomData;
 
 use nervio_simd::{Isa, MatMut};
 use rayon::join;
 
-use self::head::Head;
+use self::float32::Float32;
+use self::head::{Head, Numbers};
+use self::int16::{Int16, LONGEST};
 use crate::parallel::GRAIN;
 use crate::softmax::softmax_reference;
-use crate::workspace::{LeafPool, Workspace};
+use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
 /// What packing and weighing a token's part of a head costs, in multiply-adds for each element.
 const PACKING: usize = 64;
+
+/// The numbers in which queries meet keys, and weights values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttentionNumbers {
+    /// `f32`
+    F32,
+    /// 16-bit integers with a scale for each head of a sequence, sums in 32 bits: about 12 bits, fit
+    /// for a model whose weights have 8. Where [`Isa::dot_pairs_pay`] twice as many products in the
+    /// same time. Sequences of more than 65,536 tokens are computed in `f32`.
+    Int16,
+}
 
 /// The sizes of an attention layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +65,7 @@ pub fn attention(
     isa: Isa,
     workspace: &mut Workspace,
     shape: AttentionShape,
+    numbers: AttentionNumbers,
     qkv: &[f32],
     ends: &[usize],
     out: &mut [f32],
@@ -60,7 +78,7 @@ pub fn attention(
     );
     assert_eq!(out.len(), tokens * shape.hidden(), "attention: a result for each token");
     assert!(ends.is_sorted(), "attention: ends in order");
-    let job = Job { isa, shape, qkv, leaves: &workspace.leaves };
+    let job = Job { isa, shape, numbers, qkv, leaves: &workspace.leaves };
     job.divide(Part {
         ends,
         first_token: 0,
@@ -73,6 +91,7 @@ pub fn attention(
 struct Job<'a> {
     isa: Isa,
     shape: AttentionShape,
+    numbers: AttentionNumbers,
     qkv: &'a [f32],
     leaves: &'a LeafPool,
 }
@@ -132,15 +151,26 @@ impl Job<'_> {
                 let (start, end, head) = at;
                 let column = (head - heads.start) * self.shape.head_dim;
                 let rows = start - first_token..end - first_token;
-                self.isa.run(Head {
-                    operands: self.operands(at),
-                    next: all.peek().map(|next| self.operands(*next)),
-                    scale: self.shape.scale(),
-                    out: &mut out.block(rows, column..column + self.shape.head_dim),
-                    buffers,
-                });
+                let out = &mut out.block(rows, column..column + self.shape.head_dim);
+                let next = all.peek().map(|next| self.operands(*next));
+                if self.numbers == AttentionNumbers::Int16 && end - start <= LONGEST {
+                    self.head::<Int16>(self.operands(at), next, out, buffers);
+                } else {
+                    self.head::<Float32>(self.operands(at), next, out, buffers);
+                }
             }
         });
+    }
+
+    fn head<N: Numbers>(
+        &self,
+        operands: [Rows<'_>; 3],
+        next: Option<[Rows<'_>; 3]>,
+        out: &mut MatMut<'_>,
+        buffers: &mut LeafBuffers,
+    ) {
+        let (scale, numbers) = (self.shape.scale(), PhantomData::<N>);
+        self.isa.run(Head { operands, next, scale, out, buffers, numbers });
     }
 
     /// Queries, keys and values of one head of the sequence from `start` to before `end`.
@@ -230,61 +260,4 @@ pub fn attention_reference(shape: AttentionShape, qkv: &[f32], ends: &[usize], o
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wave(len: usize, step: f32) -> Vec<f32> {
-        (0..len).map(|i| (i as f32 * step).sin() * 2.0).collect()
-    }
-
-    #[test]
-    fn agrees_with_the_reference_for_odd_shapes() {
-        for isa in Isa::supported() {
-            let mut workspace = Workspace::new();
-            for (heads, head_dim) in [(1, 1), (3, 5), (12, 26), (2, 64), (4, 12)] {
-                let shape = AttentionShape { heads, head_dim };
-                // With an empty sequence, and one that fills the tiles of every leg.
-                let ends = [1, 1, 8, 8 + 97, 8 + 97 + 200, 305 + 96];
-                let tokens = 305 + 96;
-                let qkv = wave(tokens * 3 * shape.hidden(), 0.618);
-                let mut fast = vec![f32::NAN; tokens * shape.hidden()];
-                let mut slow = vec![0.0; fast.len()];
-                attention(isa, &mut workspace, shape, &qkv, &ends, &mut fast);
-                attention_reference(shape, &qkv, &ends, &mut slow);
-                for (i, (a, b)) in fast.iter().zip(&slow).enumerate() {
-                    assert!((a - b).abs() < 2e-5, "{isa} {shape:?} at {i}: {a} and {b}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_sequence_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
-        let shape = AttentionShape { heads: 4, head_dim: 32 };
-        let lengths = [40, 1, 300, 17, 128];
-        let ends: Vec<usize> = lengths
-            .iter()
-            .scan(0, |sum, len| {
-                *sum += len;
-                Some(*sum)
-            })
-            .collect();
-        let qkv = wave(ends[4] * 3 * 128, 0.37);
-        let run = |threads: usize, qkv: &[f32], ends: &[usize]| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let mut out = vec![0.0; qkv.len() / 3];
-            let isa = Isa::best();
-            pool.install(|| attention(isa, &mut Workspace::new(), shape, qkv, ends, &mut out));
-            out
-        };
-        let whole = run(1, &qkv, &ends);
-        for threads in [2, 4] {
-            assert_eq!(run(threads, &qkv, &ends), whole, "{threads} threads");
-        }
-        for (end, len) in ends.iter().zip(lengths) {
-            let start = end - len;
-            let alone = run(2, &qkv[start * 384..end * 384], &[len]);
-            assert_eq!(alone, whole[start * 128..end * 128], "the sequence at {start}");
-        }
-    }
-}
+mod tests;
