@@ -83,6 +83,43 @@ fn narrow_weights_are_widened_exactly() {
     }
 }
 
+/// The tile of few rows widens weights as it reads them, that of many beforehand.
+#[test]
+fn half_precision_has_the_bits_of_the_same_weights_in_f32_for_any_number_of_rows() {
+    // The last has too few columns for whole panels.
+    for (n, k) in [(64, 768), (96, 1541), (32, 3), (40, 770)] {
+        let values: Vec<f16> = matrix(2, n, k).iter().map(|x| f16::from_f32(*x)).collect();
+        let stored: Vec<f32> = values.iter().map(|x| x.to_f32()).collect();
+        let brain: Vec<bf16> = stored.iter().map(|x| bf16::from_f32(*x)).collect();
+        let stored_brain: Vec<f32> = brain.iter().map(|x| x.to_f32()).collect();
+        let (bias, most) = (matrix(3, 1, n), 70);
+        let (left, residual) = (matrix(1, most, k), matrix(4, most, n));
+        for isa in Isa::supported() {
+            let pairs = [
+                (pack(isa, n, k, &values, vec![]), pack(isa, n, k, &stored, vec![])),
+                (pack(isa, n, k, &brain, vec![]), pack(isa, n, k, &stored_brain, vec![])),
+            ];
+            let mut workspace = Workspace::new();
+            for m in (1..=18).chain([31, 32, 33, 48, 63, 64, 65, most]) {
+                let epilogues = [
+                    Epilogue::BiasActivation(&bias, Activation::Gelu),
+                    Epilogue::BiasResidual(&bias, &residual[..m * n]),
+                ];
+                for (epilogue, (half, single)) in
+                    epilogues.iter().flat_map(|epilogue| pairs.iter().map(move |p| (epilogue, p)))
+                {
+                    let mut run = |weights| {
+                        let mut out = vec![f32::NAN; m * n];
+                        matmul(isa, &mut workspace, &left[..m * k], weights, epilogue, &mut out);
+                        out
+                    };
+                    assert_eq!(run(half), run(single), "{isa}: {m} x {n} x {k}");
+                }
+            }
+        }
+    }
+}
+
 /// Weights within the limit of the kernel, with a scale for each row, and what they stand for.
 fn bytes_and_scales(isa: Isa, n: usize, k: usize) -> (Vec<i8>, Vec<f32>, Vec<f32>) {
     let limit = f32::from(isa.int8_limit());

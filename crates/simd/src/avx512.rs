@@ -78,6 +78,8 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     // Twelve rows of two vectors: 24 sums, 2 weights and 1 broadcast take 27 of 32 registers.
     const TILE_VECTORS: usize = 2;
     const TILE_ROWS: usize = 12;
+    // A broadcast from memory is part of `fmadd`, so that 16 sums and 1 vector of weights suffice.
+    const TALL_ROWS: usize = 16;
     // VNNI adds four products in 32 bits at once; without it pairs are added in 16 bits.
     const INT8_LIMIT: i8 = if VNNI { 127 } else { 64 };
     // Four products of 126 and 64 fit in 16 bits.

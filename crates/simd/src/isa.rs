@@ -212,6 +212,12 @@ impl Isa {
         self.run(Sizes).tile_rows
     }
 
+    /// Rows of the matmul's tall register tile, 0 if there is none: [`Simd::TALL_ROWS`].
+    #[must_use]
+    pub fn tall_rows(self) -> usize {
+        self.run(Sizes).tall_rows
+    }
+
     /// Largest magnitude of a packed 8-bit weight: [`Simd::INT8_LIMIT`].
     #[must_use]
     pub fn int8_limit(self) -> i8 {
@@ -258,6 +264,7 @@ struct Sizes;
 struct LegSizes {
     panel_width: usize,
     tile_rows: usize,
+    tall_rows: usize,
     int8_limit: i8,
     byte_steps: u8,
     dot_pairs_pay: bool,
@@ -270,6 +277,7 @@ impl Kernel for Sizes {
         LegSizes {
             panel_width: S::TILE_VECTORS * S::LANES,
             tile_rows: S::TILE_ROWS,
+            tall_rows: S::TALL_ROWS,
             int8_limit: S::INT8_LIMIT,
             byte_steps: S::BYTE_STEPS,
             dot_pairs_pay: S::DOT_PAIRS_PAY,

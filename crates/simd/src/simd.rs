@@ -35,6 +35,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// many as leave registers for the weights and one broadcast.
     const TILE_ROWS: usize;
 
+    /// Most rows of the tile of one vector that widens weights in half precision as it reads them;
+    /// 0 where widening them beforehand is faster.
+    const TALL_ROWS: usize = 0;
+
     /// Largest magnitude of the signed bytes of [`dot_quads`](Simd::dot_quads).
     const INT8_LIMIT: i8 = 64;
 

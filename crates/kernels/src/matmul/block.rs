@@ -16,7 +16,7 @@ use crate::aligned::Aligned;
 use crate::parallel::Block;
 
 /// Steps of k at a time: both operands may come from the L2, and few sums are parked.
-const DEPTH: usize = 768;
+pub(crate) const DEPTH: usize = 768;
 
 /// The packed left operand.
 #[derive(Clone, Copy)]

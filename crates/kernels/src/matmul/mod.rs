@@ -33,6 +33,7 @@ mod pack;
 mod packed_matrix;
 mod reference;
 mod row_panels;
+mod tall;
 mod tile;
 
 pub use epilogue::Epilogue;
@@ -43,14 +44,19 @@ pub(crate) use ahead::{LINE, Nothing};
 pub(crate) use int8::RowScale;
 pub(crate) use pack::{PackLeft, pack_columns, pack_keys, pack_left};
 pub(crate) use row_panels::RowPanels;
-pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
+pub(crate) use tile::{
+    MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply as multiply_tile,
+};
 
 use nervio_simd::{Isa, MatMut};
 use rayon::join;
 
 use self::block::{Left, Product, multiply_block};
 use self::int8::{Int8Left, quantize_left};
-use crate::parallel::{Cut, GRAIN, RowBorders, for_each_block};
+use self::packed_matrix::Panels;
+use self::tall::multiply_tall;
+use crate::aligned::Aligned;
+use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
 /// Rows of A that are packed at a time; 3,072 columns of them are 2.4 MB.
@@ -58,6 +64,9 @@ const SUPER_ROWS: usize = 192;
 
 /// Rows from which on a thread has some of its own. Fewer are cut between columns.
 const THREAD_ROWS: usize = 32;
+
+/// Most tiles of rows for which weights in half precision are widened one by one.
+const TALL_TILES: usize = 4;
 
 /// Pieces of columns into which a thread's rows are cut: enough for others to help out.
 const PIECES: usize = 4;
@@ -112,6 +121,15 @@ impl Job<'_> {
         );
     }
 
+    /// Rows of the register tile for `rows` rows: the tall one where widening weights beforehand
+    /// takes longer than widening them for each of its tiles.
+    fn tile_rows(&self, rows: usize) -> usize {
+        let (wide, tall) = (self.isa.tile_rows(), self.isa.tall_rows());
+        let half = matches!(self.weights.kind(), WeightKind::F16 | WeightKind::BF16);
+        let whole = self.weights.rows().is_multiple_of(self.weights.panel_width());
+        if half && whole && rows <= TALL_TILES * tall { tall } else { wide }
+    }
+
     /// Packs the rows from `first` on, then cuts between columns.
     fn part(&self, mut out: MatMut<'_>, first: usize, pieces: usize) {
         let (n, k) = (self.weights.rows(), self.weights.depth());
@@ -120,7 +138,7 @@ impl Job<'_> {
         self.leaves.with(|packed| {
             for block in 0..blocks {
                 let end = out.rows() * (block + 1) / blocks;
-                let rows = RowPanels::new(end - start, self.isa.tile_rows());
+                let rows = RowPanels::new(end - start, self.tile_rows(end - start));
                 let left = &self.left[(first + start) * k..(first + end) * k];
                 let product = Product {
                     left: pack_operand(self.isa, packed, left, rows, self.weights),
@@ -139,12 +157,28 @@ impl Job<'_> {
                 };
                 for_each_block(out.block(start..end, 0..n), &cut, &|block| {
                     self.leaves.with(|buffers| {
-                        multiply_block(self.isa, &product, block, &mut buffers.widened);
+                        multiply(self.isa, &product, block, &mut buffers.widened);
                     });
                 });
                 start = end;
             }
         });
+    }
+}
+
+/// Computes one block of the result with the tile that its rows were packed for.
+fn multiply(isa: Isa, product: &Product<'_>, block: Block<'_>, widened: &mut Aligned<f32>) {
+    if product.rows.tile_rows() == isa.tile_rows() {
+        return multiply_block(isa, product, block, widened);
+    }
+    match (product.left, product.panels) {
+        (Left::Float(left), Panels::F16(panels)) => {
+            multiply_tall(isa, product, left, panels, block)
+        }
+        (Left::Float(left), Panels::BF16(panels)) => {
+            multiply_tall(isa, product, left, panels, block)
+        }
+        _ => unreachable!("only weights in half precision have a tall tile"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The register tile: the innermost loop of the product.
 
+use half::{bf16, f16};
 use nervio_simd::Simd;
 
 use super::ahead::{Ahead, LINE};
@@ -26,10 +27,10 @@ pub(crate) struct Place<'a, 'b, const R: usize> {
 }
 
 /// Runs `work` with the constant `R` equal to `rows`, which is at most a tile's; `P` is the number of
-/// rows of the leg's tile times [`STEP`], so that legs with short tiles have no tall ones.
+/// rows of the tile times [`STEP`], so that legs with short tiles have no tall ones.
 macro_rules! by_rows {
     ($rows:expr, $P:ident, $R:ident => $work:expr) => {
-        by_rows!(@ $rows, $P, $R, $work, [1 2 3 4 5 6 7 8 9 10 11 12])
+        by_rows!(@ $rows, $P, $R, $work, [1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16])
     };
     (@ $rows:expr, $P:ident, $R:ident, $work:expr, [$($count:literal)*]) => {
         match $rows {
@@ -82,9 +83,36 @@ fn add_to<S: Simd, const V: usize>(s: S, sums: &mut [S::Vector; V], from: &[f32]
     }
 }
 
+/// What a panel of weights consists of: widened as it is read.
+pub(crate) trait Weight: Copy {
+    /// The first [`LANES`](Simd::LANES) elements of `from`.
+    fn load<S: Simd>(s: S, from: &[Self]) -> S::Vector;
+}
+
+impl Weight for f32 {
+    #[inline(always)]
+    fn load<S: Simd>(s: S, from: &[f32]) -> S::Vector {
+        s.load(from)
+    }
+}
+
+impl Weight for f16 {
+    #[inline(always)]
+    fn load<S: Simd>(s: S, from: &[f16]) -> S::Vector {
+        s.load_f16(from)
+    }
+}
+
+impl Weight for bf16 {
+    #[inline(always)]
+    fn load<S: Simd>(s: S, from: &[bf16]) -> S::Vector {
+        s.load_bf16(from)
+    }
+}
+
 /// The sums of one tile, each through its steps one after the other from zero.
 ///
-/// `left` is `[steps / STEP][TILE_ROWS][STEP]`, of which the first `R` rows are used, with `P` the
+/// `left` is `[steps / STEP][tile rows][STEP]`, of which the first `R` rows are used, with `P` the
 /// product of the last two; `right` is `[steps][V * LANES]`.
 #[inline(always)]
 pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
@@ -93,24 +121,45 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
     right: &[f32],
     mut ahead: impl Ahead,
 ) -> [[S::Vector; V]; R] {
+    ahead.share(right.len() / (STEP * V * S::LANES));
+    multiply_strip::<S, f32, R, V, V, P>(s, left, right, 0, &mut ahead)
+}
+
+/// [`multiply`] for `N` of the panel's `V` vectors, from vector `first` on.
+#[inline(always)]
+pub(crate) fn multiply_strip<
+    S: Simd,
+    T: Weight,
+    const R: usize,
+    const V: usize,
+    const N: usize,
+    const P: usize,
+>(
+    s: S,
+    left: &[f32],
+    right: &[T],
+    first: usize,
+    ahead: &mut impl Ahead,
+) -> [[S::Vector; N]; R] {
     let width = V * S::LANES;
-    let mut sums = [[s.splat(0.0); V]; R];
+    let mut sums = [[s.splat(0.0); N]; R];
     let (left, _) = left.as_chunks::<P>();
     let whole = right.len() / (STEP * width);
-    ahead.share(whole);
-    let mut rights = right.chunks_exact(STEP * width);
+    let mut rights = right[first * S::LANES..].chunks(STEP * width);
     for left in &left[..whole] {
         // Not zipped: two pointers that advance take fewer instructions than one index.
         let Some(right) = rights.next() else { break };
-        // Half of the lines that a round reads: two tiles of rows fetch the whole next panel.
-        ahead.round(s, STEP * width * size_of::<f32>() / LINE / 2);
+        // Half of the lines that a round reads: two tiles of rows, or the two strips of a tall one,
+        // fetch the whole next panel.
+        ahead.round(s, STEP * width * size_of::<T>() / LINE / 2);
+        let right = &right[..(STEP - 1) * width + N * S::LANES];
         for step in 0..STEP {
-            sums = advance::<S, R, V, P>(s, left, step, &right[step * width..][..width], sums);
+            sums = advance::<S, T, R, N, P>(s, left, step, &right[step * width..], sums);
         }
     }
-    if let Some(left) = left.get(whole) {
-        for (step, right) in rights.remainder().chunks_exact(width).enumerate() {
-            sums = advance::<S, R, V, P>(s, left, step, right, sums);
+    if let (Some(left), Some(right)) = (left.get(whole), rights.next()) {
+        for (step, right) in right.chunks(width).enumerate() {
+            sums = advance::<S, T, R, N, P>(s, left, step, right, sums);
         }
     }
     sums
@@ -118,16 +167,16 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
 
 /// One step of k.
 #[inline(always)]
-fn advance<S: Simd, const R: usize, const V: usize, const P: usize>(
+fn advance<S: Simd, T: Weight, const R: usize, const N: usize, const P: usize>(
     s: S,
     left: &[f32; P],
     step: usize,
-    right: &[f32],
-    mut sums: [[S::Vector; V]; R],
-) -> [[S::Vector; V]; R] {
-    let mut weights = [s.splat(0.0); V];
+    right: &[T],
+    mut sums: [[S::Vector; N]; R],
+) -> [[S::Vector; N]; R] {
+    let mut weights = [s.splat(0.0); N];
     for (v, weight) in weights.iter_mut().enumerate() {
-        *weight = s.load(&right[v * S::LANES..]);
+        *weight = T::load(s, &right[v * S::LANES..]);
     }
     for (r, row) in sums.iter_mut().enumerate() {
         let x = s.splat(left[r * STEP + step]);
