@@ -6,7 +6,7 @@ use nervio_simd::Simd;
 use super::Rows;
 use super::head::Numbers;
 use crate::math::exp2_to_one;
-use crate::matmul::{Nothing, RowPanels, STEP, multiply_tile, pack_columns, pack_keys, pack_left};
+use crate::matmul::{Nothing, RowPanels, STEP, multiply, pack_columns, pack_keys, pack_left};
 use crate::workspace::{HeadBuffers, LeafBuffers};
 
 /// Sums in f32.
@@ -64,7 +64,7 @@ impl Numbers for Float32 {
         left: &[f32],
         right: &[f32],
     ) -> [[S::Vector; V]; R] {
-        multiply_tile::<S, R, V, P>(s, left, right, Nothing)
+        multiply::<S, R, V, P>(s, left, right, Nothing)
     }
 
     /// The exponentials are not divided by their sums: the results of the product are, which are

@@ -211,10 +211,11 @@ impl Numbers for Int16 {
             for scores in row.chunks_exact(S::LANES) {
                 largest = s.max(largest, s.load(scores));
             }
-            let shift = s.splat(-s.reduce_max(largest) * self.factor);
+            let maximum = s.splat(s.reduce_max(largest));
             let mut sums = s.splat(0.0);
             for scores in row.chunks_exact_mut(S::LANES) {
-                let e = exp2_to_one(s, s.mul_add(s.load(scores), factor, shift));
+                // Not one multiply-add: beside a huge maximum its rounding would lift weights above 1.
+                let e = exp2_to_one(s, s.mul(s.sub(s.load(scores), maximum), factor));
                 sums = s.add(sums, e);
                 s.store(e, scores);
             }

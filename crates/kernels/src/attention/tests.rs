@@ -87,6 +87,7 @@ fn integers_hold_the_largest_sums_and_what_is_small_beside_them() {
         };
         check(&vec![1.0; tokens * 192], 1e-4);
         check(&vec![-3.0; tokens * 192], 3e-4);
+        check(&vec![12_345.6; tokens * 192], 1.0);
         check(&vec![0.0; tokens * 192], 0.0);
         check(&vec![1e-38; tokens * 192], 1e-38);
         check(&vec![1e-30; tokens * 192], 1e-33);

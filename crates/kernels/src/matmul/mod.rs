@@ -44,9 +44,7 @@ pub(crate) use ahead::{LINE, Nothing};
 pub(crate) use int8::RowScale;
 pub(crate) use pack::{PackLeft, pack_columns, pack_keys, pack_left};
 pub(crate) use row_panels::RowPanels;
-pub(crate) use tile::{
-    MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply as multiply_tile,
-};
+pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 
 use nervio_simd::{Isa, MatMut};
 use rayon::join;
@@ -157,7 +155,7 @@ impl Job<'_> {
                 };
                 for_each_block(out.block(start..end, 0..n), &cut, &|block| {
                     self.leaves.with(|buffers| {
-                        multiply(self.isa, &product, block, &mut buffers.widened);
+                        multiply_packed(self.isa, &product, block, &mut buffers.widened);
                     });
                 });
                 start = end;
@@ -167,7 +165,7 @@ impl Job<'_> {
 }
 
 /// Computes one block of the result with the tile that its rows were packed for.
-fn multiply(isa: Isa, product: &Product<'_>, block: Block<'_>, widened: &mut Aligned<f32>) {
+fn multiply_packed(isa: Isa, product: &Product<'_>, block: Block<'_>, widened: &mut Aligned<f32>) {
     if product.rows.tile_rows() == isa.tile_rows() {
         return multiply_block(isa, product, block, widened);
     }
