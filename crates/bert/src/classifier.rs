@@ -8,6 +8,7 @@ use nervio_weights::{BertTensors, Checkpoint};
 
 use crate::encoder::Linear;
 use crate::load::{Loader, WeightDtype};
+use crate::matrices::{MatrixSource, read_matrices};
 use crate::panels::{PanelKey, PanelReader, Recorder};
 use crate::probe::{Probe, Stage};
 use crate::reader::WeightReader;
@@ -75,9 +76,14 @@ impl TokenClassifier {
     }
 
     fn read(isa: Isa, config: &Config, reader: &impl WeightReader) -> Result<Self, LoadError> {
-        let labels = config.labels.len();
+        let source = MatrixSource {
+            names: vec!["classifier".to_owned()],
+            outputs: config.labels.len(),
+            inputs: config.hidden_size,
+        };
+        let mut weights = read_matrices(reader, std::slice::from_ref(&source))?;
         Ok(Self {
-            classifier: reader.linear(&["classifier"], labels, config.hidden_size)?,
+            classifier: reader.linear(&source, weights.remove(0))?,
             encoder: Encoder::read(isa, config, reader)?,
         })
     }

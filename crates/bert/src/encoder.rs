@@ -7,10 +7,10 @@ use nervio_kernels::{
 };
 use nervio_simd::Isa;
 use nervio_weights::BertTensors;
-use rayon::prelude::*;
 
 use crate::embeddings::Embeddings;
 use crate::load::{Loader, WeightDtype};
+use crate::matrices::{MatrixSource, read_matrices};
 use crate::parts::Part;
 use crate::probe::{Probe, Stage};
 use crate::reader::WeightReader;
@@ -75,20 +75,26 @@ impl Encoder {
         Self::read(isa, config, &Loader { isa, dtype, tensors })
     }
 
-    /// Reads the weights, layers and tables in parallel.
+    /// Reads the weights, matrices and tables in parallel.
     pub(crate) fn read(
         isa: Isa,
         config: &Config,
         reader: &impl WeightReader,
     ) -> Result<Self, LoadError> {
         let layers = 0..config.num_hidden_layers;
-        let (embeddings, layers) = rayon::join(
-            || Embeddings::load(reader, config),
-            || layers.into_par_iter().map(|layer| Layer::load(reader, config, layer)).collect(),
-        );
-        // One result for each layer first: whichever thread fails, the first layer is named.
-        let layers: Vec<Result<Layer, LoadError>> = layers;
-        let layers = layers.into_iter().collect::<Result<_, _>>()?;
+        let sources: Vec<_> = layers.flat_map(|layer| Layer::sources(config, layer)).collect();
+        let (embeddings, matrices) =
+            rayon::join(|| Embeddings::load(reader, config), || read_matrices(reader, &sources));
+        let mut linears = sources.iter().zip(matrices?);
+        let mut layers = Vec::with_capacity(config.num_hidden_layers);
+        for layer in 0..config.num_hidden_layers {
+            let mut linear = || match linears.next() {
+                Some((source, weights)) => reader.linear(source, weights),
+                None => unreachable!("every layer has its matrices"),
+            };
+            let linears = [linear()?, linear()?, linear()?, linear()?];
+            layers.push(Layer::new(reader, config, layer, linears)?);
+        }
         Ok(Self { isa, config: config.clone(), embeddings: embeddings?, layers })
     }
 
@@ -248,22 +254,47 @@ impl Layer {
         }
     }
 
-    fn load(reader: &impl WeightReader, config: &Config, layer: usize) -> Result<Self, LoadError> {
-        let name = |part: &str| format!("encoder.layer.{layer}.{part}");
+    /// The weights of layer `layer`, in the order of [`linears`](Self::linears).
+    fn sources(config: &Config, layer: usize) -> [MatrixSource; 4] {
         let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
-        let [query, key, value] =
-            ["query", "key", "value"].map(|x| name(&format!("attention.self.{x}")));
+        let source = |modules: &[&str], outputs, inputs| MatrixSource {
+            names: modules.iter().map(|module| module_name(layer, module)).collect(),
+            outputs,
+            inputs,
+        };
+        let attention = ["query", "key", "value"].map(|x| format!("attention.self.{x}"));
+        [
+            source(&attention.each_ref().map(String::as_str), hidden, hidden),
+            source(&["attention.output.dense"], hidden, hidden),
+            source(&["intermediate.dense"], intermediate, hidden),
+            source(&["output.dense"], hidden, intermediate),
+        ]
+    }
+
+    /// The layer with these linear ones, in the order of [`linears`](Self::linears).
+    fn new(
+        reader: &impl WeightReader,
+        config: &Config,
+        layer: usize,
+        [query_key_value, attention_output, intermediate, output]: [Linear; 4],
+    ) -> Result<Self, LoadError> {
+        let norm = |module| reader.layer_norm(&module_name(layer, module), config.hidden_size);
         Ok(Self {
-            query_key_value: reader.linear(&[&query, &key, &value], hidden, hidden)?,
-            attention_output: reader.linear(&[&name("attention.output.dense")], hidden, hidden)?,
-            attention_norm: reader.layer_norm(&name("attention.output.LayerNorm"), hidden)?,
-            intermediate: reader.linear(&[&name("intermediate.dense")], intermediate, hidden)?,
-            output: reader.linear(&[&name("output.dense")], hidden, intermediate)?,
-            output_norm: reader.layer_norm(&name("output.LayerNorm"), hidden)?,
+            query_key_value,
+            attention_output,
+            attention_norm: norm("attention.output.LayerNorm")?,
+            intermediate,
+            output,
+            output_norm: norm("output.LayerNorm")?,
         })
     }
 
     fn linears(&self) -> [&Linear; 4] {
         [&self.query_key_value, &self.attention_output, &self.intermediate, &self.output]
     }
+}
+
+/// The name of a module of a layer.
+fn module_name(layer: usize, module: &str) -> String {
+    format!("encoder.layer.{layer}.{module}")
 }

@@ -16,6 +16,7 @@ mod embeddings;
 mod encoder;
 mod error;
 mod load;
+mod matrices;
 mod panels;
 mod parts;
 mod probe;

@@ -8,7 +8,8 @@ use rayon::prelude::*;
 
 use crate::LoadError;
 use crate::embeddings::Table;
-use crate::reader::WeightReader;
+use crate::matrices::MatrixSource;
+use crate::reader::{Panels, WeightReader};
 use crate::source::{Element, Source};
 
 /// How weights are to be held in memory; `Auto` keeps the type of the checkpoint.
@@ -29,23 +30,26 @@ pub(crate) struct Loader<'a> {
 }
 
 impl WeightReader for Loader<'_> {
+    fn isa(&self) -> Isa {
+        self.isa
+    }
+
     fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, LoadError> {
         let tensor = self.tensors.require(name, &[len])?.floats()?;
         tensor.check_finite()?;
         Ok(tensor.to_vec())
     }
 
-    fn matrix(
-        &self,
-        names: &[&str],
-        outputs: usize,
-        inputs: usize,
-    ) -> Result<PackedMatrix, LoadError> {
-        let open = |name: &&str| self.source(&format!("{name}.weight"), &[outputs, inputs]);
-        let sources: Vec<_> = names.iter().map(open).collect::<Result<_, _>>()?;
-        let packed = self.pack(&sources, outputs, inputs);
+    fn packs(&self, matrix: &MatrixSource) -> Result<Option<WeightKind>, LoadError> {
+        Ok(Some(self.kind(&self.sources(matrix)?)))
+    }
+
+    fn matrix(&self, matrix: &MatrixSource, room: &mut [u8]) -> Result<Panels, LoadError> {
+        let sources = self.sources(matrix)?;
+        let kind = self.kind(&sources);
+        let columns = self.pack(kind, &sources, matrix, room);
         sources.iter().try_for_each(Source::finish)?;
-        Ok(packed)
+        Ok(Panels::InRoom(kind, columns))
     }
 
     fn table(&self, name: &str, rows: usize, hidden: usize) -> Result<Table, LoadError> {
@@ -87,39 +91,73 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn pack(&self, sources: &[Source<'_>], outputs: usize, inputs: usize) -> PackedMatrix {
-        let rows = sources.len() * outputs;
-        let place = |row: usize| (&sources[row / outputs], row % outputs);
-        match self.kind(sources) {
-            WeightKind::F32 => pack_floats::<f32>(self.isa, rows, inputs, place),
-            WeightKind::F16 => pack_floats::<f16>(self.isa, rows, inputs, place),
-            WeightKind::BF16 => pack_floats::<bf16>(self.isa, rows, inputs, place),
-            WeightKind::Int8 => {
-                let limit = self.isa.int8_limit();
-                let scales: Vec<f32> =
-                    sources.iter().flat_map(|source| source.scales(limit)).collect();
-                let fill = |row: usize, out: &mut [i8]| {
-                    let (source, source_row) = place(row);
-                    source.read_int8(source_row, scales[row], &mut vec![0.0; inputs], out);
-                };
-                PackedMatrix::pack(self.isa, rows, inputs, fill, scales.clone())
-            }
+    /// The matrices that are packed together.
+    fn sources(&self, matrix: &MatrixSource) -> Result<Vec<Source<'a>>, LoadError> {
+        let shape = [matrix.outputs, matrix.inputs];
+        matrix.names.iter().map(|name| self.source(&format!("{name}.weight"), &shape)).collect()
+    }
+
+    /// Packs matrices as one; gives what [`PackedMatrix::pack_into`] does.
+    fn pack(
+        &self,
+        kind: WeightKind,
+        sources: &[Source<'_>],
+        matrix: &MatrixSource,
+        room: &mut [u8],
+    ) -> (Vec<f32>, Vec<i32>) {
+        let job = Packing { isa: self.isa, sources, matrix };
+        match kind {
+            WeightKind::F32 => job.floats::<f32>(room),
+            WeightKind::F16 => job.floats::<f16>(room),
+            WeightKind::BF16 => job.floats::<bf16>(room),
+            WeightKind::Int8 => job.int8(room),
         }
     }
 }
 
-/// Packs rows in a type of floats; `place` tells where row `row` is.
-fn pack_floats<'a, T: Element>(
+/// Matrices that are packed as one.
+struct Packing<'a> {
     isa: Isa,
-    rows: usize,
-    inputs: usize,
-    place: impl Fn(usize) -> (&'a Source<'a>, usize) + Sync,
-) -> PackedMatrix {
-    let fill = |row: usize, out: &mut [T]| {
-        let (source, source_row) = place(row);
-        source.read(source_row, out);
-    };
-    PackedMatrix::pack(isa, rows, inputs, fill, Vec::new())
+    sources: &'a [Source<'a>],
+    matrix: &'a MatrixSource,
+}
+
+impl Packing<'_> {
+    /// The matrix in which a row of the whole is, and which one it is there.
+    fn place(&self, row: usize) -> (&Source<'_>, usize) {
+        (&self.sources[row / self.matrix.outputs], row % self.matrix.outputs)
+    }
+
+    fn floats<T: Element>(&self, room: &mut [u8]) -> (Vec<f32>, Vec<i32>) {
+        let fill = |row: usize, out: &mut [T]| {
+            let (source, source_row) = self.place(row);
+            source.read(source_row, out);
+        };
+        self.write(fill, Vec::new(), room)
+    }
+
+    fn int8(&self, room: &mut [u8]) -> (Vec<f32>, Vec<i32>) {
+        let limit = self.isa.int8_limit();
+        let scales: Vec<f32> =
+            self.sources.iter().flat_map(|source| source.scales(limit)).collect();
+        let fill = |row: usize, out: &mut [i8]| {
+            let (source, source_row) = self.place(row);
+            source.read_int8(source_row, scales[row], &mut vec![0.0; self.matrix.inputs], out);
+        };
+        self.write(fill, scales.clone(), room)
+    }
+
+    fn write<T: nervio_kernels::Element>(
+        &self,
+        fill: impl Fn(usize, &mut [T]) + Sync,
+        scales: Vec<f32>,
+        room: &mut [u8],
+    ) -> (Vec<f32>, Vec<i32>) {
+        let shape = self.matrix.shape();
+        let len = PackedMatrix::panel_shape(self.isa, T::KIND, shape.0, shape.1).iter().product();
+        let room = &mut bytemuck::cast_slice_mut(room)[..len];
+        PackedMatrix::pack_into(self.isa, shape, fill, scales, room)
+    }
 }
 
 /// All rows in a type of floats, which is that of `kind`.

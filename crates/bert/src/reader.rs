@@ -1,24 +1,30 @@
 //! What a model asks of whatever its weights come from.
 
-use nervio_kernels::PackedMatrix;
+use nervio_kernels::{PackedMatrix, WeightKind};
+use nervio_simd::Isa;
 
 use crate::LoadError;
 use crate::embeddings::Table;
 use crate::encoder::{LayerNorm, Linear};
+use crate::matrices::MatrixSource;
 
 /// The weights of one model: a checkpoint, or a file of panels.
 pub(crate) trait WeightReader: Sync {
+    /// The instruction set that matrices are packed for.
+    fn isa(&self) -> Isa;
+
     /// A vector of floats, such as a bias; `[len]`.
     fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, LoadError>;
 
-    /// The weights of one or more linear layers with the same input, one below the other;
-    /// `[outputs, inputs]` each.
-    fn matrix(
-        &self,
-        names: &[&str],
-        outputs: usize,
-        inputs: usize,
-    ) -> Result<PackedMatrix, LoadError>;
+    /// How the panels of a matrix will be held that has to be packed; nothing where they are used in
+    /// place.
+    fn packs(&self, matrix: &MatrixSource) -> Result<Option<WeightKind>, LoadError>;
+
+    /// Reads a matrix; into `room`, zeroed and as long as its panels, if it has to be packed.
+    fn matrix(&self, matrix: &MatrixSource, room: &mut [u8]) -> Result<Panels, LoadError>;
+
+    /// Told of every matrix once its panels are where they stay.
+    fn placed(&self, _matrix: &MatrixSource, _packed: &PackedMatrix) {}
 
     /// An embedding table; `[rows, hidden]`.
     fn table(&self, name: &str, rows: usize, hidden: usize) -> Result<Table, LoadError>;
@@ -34,13 +40,20 @@ pub(crate) trait WeightReader: Sync {
         })
     }
 
-    /// One or more linear layers with the same input as one.
-    fn linear(&self, names: &[&str], outputs: usize, inputs: usize) -> Result<Linear, LoadError> {
-        let weights = self.matrix(names, outputs, inputs)?;
-        let mut bias = Vec::with_capacity(names.len() * outputs);
-        for name in names {
-            bias.append(&mut self.vector(&format!("{name}.bias"), outputs)?);
+    /// Linear layers with the same input as one, with the weights that were read from `source`.
+    fn linear(&self, source: &MatrixSource, weights: PackedMatrix) -> Result<Linear, LoadError> {
+        let mut bias = Vec::with_capacity(weights.rows());
+        for name in &source.names {
+            bias.append(&mut self.vector(&format!("{name}.bias"), source.outputs)?);
         }
         Ok(Linear { weights, bias })
     }
+}
+
+/// Where the panels of a matrix are.
+pub(crate) enum Panels {
+    /// Where they lay before.
+    InPlace(PackedMatrix),
+    /// In the room for them; with the scale and the sum of each column of panels of 8-bit integers.
+    InRoom(WeightKind, (Vec<f32>, Vec<i32>)),
 }

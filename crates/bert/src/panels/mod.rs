@@ -76,7 +76,7 @@ impl PanelKey {
     }
 }
 
-fn panels_name(names: &[&str]) -> String {
+fn panels_name(names: &[String]) -> String {
     format!("{}.panels", names.join("+"))
 }
 

@@ -9,7 +9,8 @@ use nervio_weights::{Checkpoint, Dtype, Error, Tensor};
 use super::{panels_name, scales_name, sums_name};
 use crate::LoadError;
 use crate::embeddings::Table;
-use crate::reader::WeightReader;
+use crate::matrices::MatrixSource;
+use crate::reader::{Panels, WeightReader};
 
 /// A file of panels.
 pub(crate) struct PanelReader<'a> {
@@ -63,21 +64,24 @@ impl PanelReader<'_> {
 }
 
 impl WeightReader for PanelReader<'_> {
+    fn isa(&self) -> Isa {
+        self.isa
+    }
+
     fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, LoadError> {
         let tensor = self.require(name, &[len])?.floats()?;
         tensor.check_finite()?;
         Ok(tensor.to_vec())
     }
 
-    fn matrix(
-        &self,
-        names: &[&str],
-        outputs: usize,
-        inputs: usize,
-    ) -> Result<PackedMatrix, LoadError> {
-        let name = panels_name(names);
+    fn packs(&self, _: &MatrixSource) -> Result<Option<WeightKind>, LoadError> {
+        Ok(None)
+    }
+
+    fn matrix(&self, matrix: &MatrixSource, _: &mut [u8]) -> Result<Panels, LoadError> {
+        let name = panels_name(&matrix.names);
         let kind = self.kind(&name)?;
-        let rows = names.len() * outputs;
+        let (rows, inputs) = matrix.shape();
         let shape = PackedMatrix::panel_shape(self.isa, kind, rows, inputs);
         self.require(&name, &shape)?;
         let columns = match kind {
@@ -89,6 +93,7 @@ impl WeightReader for PanelReader<'_> {
         };
         let shape = (rows, inputs);
         PackedMatrix::from_panels(self.isa, kind, shape, self.shared(&name), columns)
+            .map(Panels::InPlace)
             .ok_or_else(|| self.misfit(&name, "aligned panels", "another alignment".to_owned()))
     }
 

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nervio_kernels::{PackedMatrix, SharedBytes, WeightKind};
+use nervio_simd::Isa;
 use nervio_weights::{Dtype, TensorView, write_in_order};
 
 use super::{PanelKey, panels_name, scales_name, sums_name};
 use crate::LoadError;
 use crate::embeddings::Table;
 use crate::load::Loader;
-use crate::reader::WeightReader;
+use crate::matrices::MatrixSource;
+use crate::reader::{Panels, WeightReader};
 
 /// Bytes of a cache line: what is a multiple of it lies first in the file.
 const LINE: usize = 64;
@@ -67,29 +69,35 @@ impl PanelTensor {
 }
 
 impl WeightReader for Recorder<'_> {
+    fn isa(&self) -> Isa {
+        self.loader.isa
+    }
+
     fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, LoadError> {
         let vector = self.loader.vector(name, len)?;
         self.keep_floats(name.to_owned(), &vector);
         Ok(vector)
     }
 
-    fn matrix(
-        &self,
-        names: &[&str],
-        outputs: usize,
-        inputs: usize,
-    ) -> Result<PackedMatrix, LoadError> {
-        let matrix = self.loader.matrix(names, outputs, inputs)?;
-        let (name, kind) = (panels_name(names), matrix.kind());
-        let shape = PackedMatrix::panel_shape(self.loader.isa, kind, matrix.rows(), inputs);
+    fn packs(&self, matrix: &MatrixSource) -> Result<Option<WeightKind>, LoadError> {
+        self.loader.packs(matrix)
+    }
+
+    fn matrix(&self, matrix: &MatrixSource, room: &mut [u8]) -> Result<Panels, LoadError> {
+        self.loader.matrix(matrix, room)
+    }
+
+    fn placed(&self, matrix: &MatrixSource, packed: &PackedMatrix) {
+        let (name, kind) = (panels_name(&matrix.names), packed.kind());
+        let (rows, inputs) = matrix.shape();
+        let shape = PackedMatrix::panel_shape(self.loader.isa, kind, rows, inputs);
         if kind == WeightKind::Int8 {
-            self.keep_floats(scales_name(&name), matrix.scales());
-            let sums: Vec<u8> = matrix.sums().iter().flat_map(|x| x.to_le_bytes()).collect();
-            let len = matrix.sums().len();
+            self.keep_floats(scales_name(&name), packed.scales());
+            let sums: Vec<u8> = packed.sums().iter().flat_map(|x| x.to_le_bytes()).collect();
+            let len = packed.sums().len();
             self.keep(sums_name(&name), Dtype::I32, vec![len], Arc::new(sums));
         }
-        self.keep(name, dtype(kind), shape, matrix.shared());
-        Ok(matrix)
+        self.keep(name, dtype(kind), shape, packed.shared());
     }
 
     fn table(&self, name: &str, rows: usize, hidden: usize) -> Result<Table, LoadError> {

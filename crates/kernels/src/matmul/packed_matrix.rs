@@ -48,12 +48,26 @@ impl WeightKind {
 }
 
 /// A type in which weights may be held.
-pub trait Element: Pod + Default + Send + Sync + sealed::Wrap {}
+pub trait Element: Pod + Default + Send + Sync + sealed::Wrap {
+    /// Weights held in it.
+    const KIND: WeightKind;
+}
 
-impl Element for f32 {}
-impl Element for f16 {}
-impl Element for bf16 {}
-impl Element for i8 {}
+impl Element for f32 {
+    const KIND: WeightKind = WeightKind::F32;
+}
+
+impl Element for f16 {
+    const KIND: WeightKind = WeightKind::F16;
+}
+
+impl Element for bf16 {
+    const KIND: WeightKind = WeightKind::BF16;
+}
+
+impl Element for i8 {
+    const KIND: WeightKind = WeightKind::Int8;
+}
 
 mod sealed {
     use half::{bf16, f16};
@@ -155,18 +169,40 @@ impl PackedMatrix {
         rows: usize,
         depth: usize,
         fill: impl Fn(usize, &mut [T]) + Sync,
-        mut scales: Vec<f32>,
+        scales: Vec<f32>,
     ) -> Self {
+        let len = rows.div_ceil(isa.panel_width()) * Self::panel_len::<T>(isa, depth);
+        let mut values = Aligned::<T>::new(len);
+        let (scales, sums) =
+            Self::pack_into(isa, (rows, depth), fill, scales, values.as_mut_slice());
+        let (level, width) = (isa.level(), isa.panel_width());
+        Self { rows, depth, level, width, values: T::wrap(values, scales, sums) }
+    }
+
+    /// [`pack`](Self::pack) into memory of the caller's, zeroed and as long as
+    /// [`panel_shape`](Self::panel_shape) says; gives the scale and the sum of each column of the
+    /// panels, for [`from_panels`](Self::from_panels).
+    ///
+    /// # Panics
+    ///
+    /// When there are scales for another number of rows, or `panels` has another length.
+    pub fn pack_into<T: Element>(
+        isa: Isa,
+        (rows, depth): (usize, usize),
+        fill: impl Fn(usize, &mut [T]) + Sync,
+        mut scales: Vec<f32>,
+        panels: &mut [T],
+    ) -> (Vec<f32>, Vec<i32>) {
         let width = isa.panel_width();
         let limit = isa.int8_limit();
-        let panels = rows.div_ceil(width);
+        let panel_len = Self::panel_len::<T>(isa, depth);
+        let columns = rows.next_multiple_of(width);
         assert!(scales.is_empty() || scales.len() == rows, "one scale for each row of weights");
-        scales.resize(panels * width, 0.0);
-        let mut sums = vec![0; panels * width];
-        let panel_len = width * depth.next_multiple_of(T::GROUP);
-        let mut values = Aligned::<T>::new(panels * panel_len);
+        assert_eq!(panels.len(), columns / width * panel_len, "room for the panels");
+        scales.resize(columns, 0.0);
+        let mut sums = vec![0; columns];
         if depth > 0 {
-            let panels = values.as_mut_slice().par_chunks_mut(panel_len).enumerate();
+            let panels = panels.par_chunks_mut(panel_len).enumerate();
             let columns = scales.par_chunks_mut(width).zip(sums.par_chunks_mut(width));
             panels.zip(columns).for_each_init(
                 || vec![T::default(); depth],
@@ -179,7 +215,12 @@ impl PackedMatrix {
                 },
             );
         }
-        Self { rows, depth, level: isa.level(), width, values: T::wrap(values, scales, sums) }
+        (scales, sums)
+    }
+
+    /// Elements of one panel.
+    fn panel_len<T: Element>(isa: Isa, depth: usize) -> usize {
+        isa.panel_width() * depth.next_multiple_of(T::GROUP)
     }
 
     /// The dimensions of the panels of `rows` rows of `depth` elements: `[panels, depth, width]`,
