@@ -98,7 +98,10 @@ pub fn peak_gflops(isa: Isa, runs: usize) -> f64 {
 /// as two.
 #[must_use]
 pub fn peak_int8_gops(isa: Isa, runs: usize) -> f64 {
-    best_rate(runs, || isa.run(ByteChains { quads: black_box([[1, 0, 1, 0], [0, 1, 0, 1]]) }))
+    best_rate(runs, || match isa.tiles() {
+        Some(tiles) => (0.0, tiles.spin(black_box(STEPS / 16))),
+        None => isa.run(ByteChains { quads: black_box([[1, 0, 1, 0], [0, 1, 0, 1]]) }),
+    })
 }
 
 /// The best rate at which all threads of the current rayon pool together read memory that is in no

@@ -40,6 +40,8 @@ pub(crate) struct LeafBuffers {
     /// The same in bytes, with the scale of each row, if the weights are 8-bit integers.
     pub(crate) bytes: Aligned<u8>,
     pub(crate) scales: Vec<RowScale>,
+    /// The sums of one column panel by tile registers.
+    pub(crate) sums: Aligned<i32>,
     /// One head of an attention layer in f32, or in 16-bit integers.
     pub(crate) float32: HeadBuffers<f32>,
     pub(crate) int16: HeadBuffers<[i16; 2]>,
@@ -49,9 +51,10 @@ pub(crate) struct LeafBuffers {
 
 impl LeafBuffers {
     fn bytes(&self) -> usize {
-        let Self { widened, left, bytes, scales, float32, int16, .. } = self;
+        let Self { widened, left, bytes, scales, sums, float32, int16, .. } = self;
         let scales = scales.capacity() * size_of::<RowScale>();
-        widened.bytes() + left.bytes() + bytes.bytes() + scales + float32.bytes() + int16.bytes()
+        let heads = float32.bytes() + int16.bytes();
+        widened.bytes() + left.bytes() + bytes.bytes() + scales + sums.bytes() + heads
     }
 }
 

@@ -5,11 +5,15 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 #[cfg(target_arch = "x86_64")]
+use crate::amx::Tiles;
+#[cfg(target_arch = "x86_64")]
 use crate::avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 use crate::avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
 use crate::neon::Neon;
+#[cfg(not(target_arch = "x86_64"))]
+use crate::no_amx::Tiles;
 use crate::portable::Portable;
 use crate::{Kernel, Simd};
 
@@ -29,6 +33,8 @@ pub enum Level {
     Avx512,
     /// The same with AVX-512 VNNI for 8-bit products.
     Avx512Vnni,
+    /// The same with AMX for 8-bit products of linear layers.
+    Amx,
     /// AArch64 with NEON.
     Neon,
     /// The same with the dot product of bytes for 8-bit products.
@@ -37,12 +43,13 @@ pub enum Level {
 
 impl Level {
     /// Every level that the project has; those of one architecture slowest first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Portable,
         Self::Avx2,
         Self::AvxVnni,
         Self::Avx512,
         Self::Avx512Vnni,
+        Self::Amx,
         Self::Neon,
         Self::NeonDot,
     ];
@@ -56,6 +63,7 @@ impl fmt::Display for Level {
             Self::AvxVnni => "avxvnni",
             Self::Avx512 => "avx512",
             Self::Avx512Vnni => "avx512vnni",
+            Self::Amx => "amx",
             Self::Neon => "neon",
             Self::NeonDot => "neondot",
         })
@@ -119,6 +127,8 @@ enum Token {
     Avx512(Avx512<false>),
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni(Avx512<true>),
+    #[cfg(target_arch = "x86_64")]
+    Amx(Avx512<true>, Tiles),
     #[cfg(target_arch = "aarch64")]
     Neon(Neon<false>),
     #[cfg(target_arch = "aarch64")]
@@ -139,6 +149,8 @@ impl Isa {
             Level::Avx512 => Avx512::new().map(|token| Self(Token::Avx512(token))),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512Vnni => Avx512::new().map(|token| Self(Token::Avx512Vnni(token))),
+            #[cfg(target_arch = "x86_64")]
+            Level::Amx => Some(Self(Token::Amx(Avx512::new()?, Tiles::new()?))),
             #[cfg(target_arch = "aarch64")]
             Level::Neon => Neon::new().map(|token| Self(Token::Neon(token))),
             #[cfg(target_arch = "aarch64")]
@@ -193,6 +205,8 @@ impl Isa {
             Token::Avx512(_) => Level::Avx512,
             #[cfg(target_arch = "x86_64")]
             Token::Avx512Vnni(_) => Level::Avx512Vnni,
+            #[cfg(target_arch = "x86_64")]
+            Token::Amx(..) => Level::Amx,
             #[cfg(target_arch = "aarch64")]
             Token::Neon(_) => Level::Neon,
             #[cfg(target_arch = "aarch64")]
@@ -236,6 +250,16 @@ impl Isa {
         self.run(Sizes).dot_pairs_pay
     }
 
+    /// Products of 8-bit integers by tile registers, if this instruction set has them.
+    #[must_use]
+    pub fn tiles(self) -> Option<Tiles> {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Token::Amx(_, tiles) => Some(tiles),
+            _ => None,
+        }
+    }
+
     /// Runs `kernel` with this instruction set enabled.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
@@ -248,7 +272,7 @@ impl Isa {
             #[cfg(target_arch = "x86_64")]
             Token::Avx512(token) => token.run(kernel),
             #[cfg(target_arch = "x86_64")]
-            Token::Avx512Vnni(token) => token.run(kernel),
+            Token::Avx512Vnni(token) | Token::Amx(token, _) => token.run(kernel),
             #[cfg(target_arch = "aarch64")]
             Token::Neon(token) => token.run(kernel),
             #[cfg(target_arch = "aarch64")]

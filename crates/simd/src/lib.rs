@@ -37,6 +37,7 @@
 //!
 //! | level | needs | vector | 8-bit products |
 //! | --- | --- | --- | --- |
+//! | [`Level::Amx`] | the same as below, AMX with 8-bit integers, and Linux | 16 × f32 | `tdpbusd`; elsewhere `vpdpbusd` |
 //! | [`Level::Avx512Vnni`] | x86-64 with AVX-512 F, BW, DQ, VL and VNNI | 16 × f32 | `vpdpbusd` |
 //! | [`Level::Avx512`] | x86-64 with AVX-512 F, BW, DQ and VL | 16 × f32 | in pairs, 16 bits |
 //! | [`Level::AvxVnni`] | x86-64 with AVX2, FMA, F16C and AVX-VNNI | 8 × f32 | `vpdpbusd` |
@@ -45,7 +46,7 @@
 //! | [`Level::Neon`] | AArch64 with NEON | 4 × f32 | in pairs, 16 bits |
 //! | [`Level::Portable`] | nothing (`wide`: SSE2, NEON or simd128 as the build has) | 8 × f32 | one by one |
 //!
-//! `NERVIO_ISA=portable|avx2|avxvnni|avx512|avx512vnni|neon|neondot` forces one; a level that this
+//! `NERVIO_ISA=portable|avx2|avxvnni|avx512|avx512vnni|amx|neon|neondot` forces one; a level that this
 //! machine lacks is an error, never a silent fall-back. Results are bit-identical on one level and
 //! differ by rounding between levels.
 //!
@@ -59,6 +60,8 @@
 #![deny(unsafe_code)]
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -66,9 +69,15 @@ mod isa;
 mod matrix;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(not(target_arch = "x86_64"))]
+mod no_amx;
 mod portable;
 mod simd;
 
+#[cfg(target_arch = "x86_64")]
+pub use amx::Tiles;
 pub use isa::{Isa, IsaError, Level};
 pub use matrix::MatMut;
+#[cfg(not(target_arch = "x86_64"))]
+pub use no_amx::Tiles;
 pub use simd::{Kernel, Simd};

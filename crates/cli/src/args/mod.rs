@@ -67,7 +67,7 @@ pub(crate) enum Command {
     nervio ner --model ./my-model --input book.txt --input-format text --format html > book.html\n\n\
     A text that is the name of a command, or begins with a dash, goes after `--`:\n  \
     nervio ner -- eval\n\n\
-    NERVIO_ISA=portable|avx2|avxvnni|avx512|avx512vnni|neon|neondot forces an instruction set.\n\
+    NERVIO_ISA=portable|avx2|avxvnni|avx512|avx512vnni|amx|neon|neondot forces an instruction set.\n\
     The exit status is 0, or 1 if something failed (a bad record is reported on standard\n\
     error and the others are answered), or 2 if the command line is wrong.")]
 pub(crate) struct NerArgs {

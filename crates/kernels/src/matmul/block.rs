@@ -11,6 +11,7 @@ use super::int8::{Int8Left, Int8Panel, multiply_int8};
 use super::packed_matrix::Panels;
 use super::row_panels::RowPanels;
 use super::tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
+use super::tiles::Int8Rows;
 use crate::activation::Activation;
 use crate::aligned::Aligned;
 use crate::parallel::Block;
@@ -25,6 +26,8 @@ pub(crate) enum Left<'a> {
     Float(&'a [f32]),
     /// The same in bytes.
     Int8(Int8Left<'a>),
+    /// Bytes row by row, for tile registers.
+    Int8Rows(Int8Rows<'a>),
 }
 
 /// The operands of a product, shared by all of its blocks.

@@ -73,6 +73,45 @@ pub(crate) fn quantize_left(
     }
 }
 
+/// Quantises the left operand, `[rows, k]` with `k` a multiple of every level's lanes, row by row; the
+/// numbers are those of [`quantize_left`].
+pub(crate) fn quantize_rows(
+    isa: Isa,
+    values: &mut [u8],
+    scales: &mut [RowScale],
+    left: &[f32],
+    k: usize,
+) {
+    isa.run(QuantizeRows { values, scales, left, k });
+}
+
+struct QuantizeRows<'a> {
+    values: &'a mut [u8],
+    scales: &'a mut [RowScale],
+    left: &'a [f32],
+    k: usize,
+}
+
+impl Kernel for QuantizeRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        if self.k == 0 {
+            return;
+        }
+        let rows = self.left.chunks_exact(self.k).zip(self.values.chunks_exact_mut(self.k));
+        for ((row, values), to) in rows.zip(self.scales) {
+            let (scale, inverse) = row_scale(s, row);
+            *to = scale;
+            let (inverse, zero) = (s.splat(inverse), s.splat(scale.zero as f32));
+            let chunks = row.chunks_exact(S::LANES).zip(values.chunks_exact_mut(S::LANES));
+            for (chunk, bytes) in chunks {
+                s.store_bytes(s.mul_add(s.load(chunk), inverse, zero), bytes);
+            }
+        }
+    }
+}
+
 struct QuantizePanel<'a> {
     values: &'a mut [u8],
     scales: &'a mut [RowScale],
@@ -188,6 +227,17 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize, const P: us
     } else {
         sums = add_up::<S, R, V, V, P, 0>(s, left, right.values, &mut ahead);
     }
+    to_numbers::<S, R, V>(s, sums, rows, right)
+}
+
+/// The numbers that the sums of a tile stand for.
+#[inline(always)]
+pub(crate) fn to_numbers<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    sums: [[S::Int; V]; R],
+    rows: &[RowScale],
+    right: Int8Panel<'_>,
+) -> [[S::Vector; V]; R] {
     let mut numbers = [[s.splat(0.0); V]; R];
     for v in 0..V {
         let totals = s.load_i32(&right.sums[v * S::LANES..]);

@@ -35,6 +35,7 @@ mod reference;
 mod row_panels;
 mod tall;
 mod tile;
+mod tiles;
 
 pub use epilogue::Epilogue;
 pub use packed_matrix::{Element, PackedMatrix, WeightKind, nearest_i8};
@@ -46,14 +47,14 @@ pub(crate) use pack::{PackLeft, pack_columns, pack_keys, pack_left};
 pub(crate) use row_panels::RowPanels;
 pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 
-use nervio_simd::{Isa, MatMut};
+use nervio_simd::{Isa, MatMut, Tiles};
 use rayon::join;
 
 use self::block::{Left, Product, multiply_block};
-use self::int8::{Int8Left, quantize_left};
+use self::int8::{Int8Left, quantize_left, quantize_rows};
 use self::packed_matrix::Panels;
 use self::tall::multiply_tall;
-use crate::aligned::Aligned;
+use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
 use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
@@ -122,6 +123,9 @@ impl Job<'_> {
     /// Rows of the register tile for `rows` rows: the tall one where widening weights beforehand
     /// takes longer than widening them for each of its tiles.
     fn tile_rows(&self, rows: usize) -> usize {
+        if tiles_for(self.isa, self.weights).is_some() {
+            return Tiles::ROWS;
+        }
         let (wide, tall) = (self.isa.tile_rows(), self.isa.tall_rows());
         let half = matches!(self.weights.kind(), WeightKind::F16 | WeightKind::BF16);
         let whole = self.weights.rows().is_multiple_of(self.weights.panel_width());
@@ -155,7 +159,7 @@ impl Job<'_> {
                 };
                 for_each_block(out.block(start..end, 0..n), &cut, &|block| {
                     self.leaves.with(|buffers| {
-                        multiply_packed(self.isa, &product, block, &mut buffers.widened);
+                        multiply_packed(self.isa, &product, block, buffers);
                     });
                 });
                 start = end;
@@ -165,9 +169,14 @@ impl Job<'_> {
 }
 
 /// Computes one block of the result with the tile that its rows were packed for.
-fn multiply_packed(isa: Isa, product: &Product<'_>, block: Block<'_>, widened: &mut Aligned<f32>) {
+fn multiply_packed(isa: Isa, product: &Product<'_>, block: Block<'_>, buffers: &mut LeafBuffers) {
+    if let (Left::Int8Rows(left), Panels::Int8(panels), Some(tiles)) =
+        (product.left, product.panels, isa.tiles())
+    {
+        return multiply_tiles((isa, tiles), product, left, panels, block, &mut buffers.sums);
+    }
     if product.rows.tile_rows() == isa.tile_rows() {
-        return multiply_block(isa, product, block, widened);
+        return multiply_block(isa, product, block, &mut buffers.widened);
     }
     match (product.left, product.panels) {
         (Left::Float(left), Panels::F16(panels)) => {
@@ -194,6 +203,13 @@ fn pack_operand<'a>(
         let packed = buffers.left.first(len);
         isa.run(PackLeft { out: packed, left, rows, k });
         return Left::Float(packed);
+    }
+    if tiles_for(isa, weights).is_some() {
+        let count = left.len().checked_div(k).unwrap_or(0);
+        let values = buffers.bytes.first((count + Tiles::ROWS) * k);
+        buffers.scales.resize(count, RowScale::default());
+        quantize_rows(isa, values, &mut buffers.scales, left, k);
+        return Left::Int8Rows(Int8Rows { values, scales: &buffers.scales });
     }
     let values = buffers.bytes.first(len);
     buffers.scales.resize(rows.padded(), RowScale::default());
