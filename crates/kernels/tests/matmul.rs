@@ -5,7 +5,7 @@ use half::{bf16, f16};
 use nervio_kernels::{
     Activation, Element, Epilogue, PackedMatrix, Workspace, matmul, matmul_reference,
 };
-use nervio_simd::Isa;
+use nervio_simd::{Isa, Level};
 
 /// A number in (-1, 1) that looks random.
 fn noise(seed: usize, index: usize) -> f32 {
@@ -230,6 +230,37 @@ fn a_row_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
                 whole[37 * n..90 * n],
                 "{isa}, rows 37 to 90"
             );
+        }
+    }
+}
+
+#[test]
+fn tile_registers_have_the_bits_of_vectors() {
+    let [Some(tiles), Some(vectors)] = [Level::Amx, Level::Avx512Vnni].map(Isa::new) else {
+        return;
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    for (n, k) in [(32, 64), (96, 768), (288, 192)] {
+        let (bytes, scales, _) = bytes_and_scales(vectors, n, k);
+        let bias = matrix(3, 1, n);
+        for m in [1, 15, 16, 17, 31, 32, 33, 65, 193, 400] {
+            let (mut left, residual) = (matrix(1, m, k), matrix(4, m, n));
+            left[k / 2] = f32::INFINITY;
+            let epilogues = [
+                Epilogue::BiasActivation(&bias, Activation::Gelu),
+                Epilogue::BiasResidual(&bias, &residual),
+            ];
+            for epilogue in epilogues {
+                let [fast, slow] = [tiles, vectors].map(|isa| {
+                    let packed = pack(isa, n, k, &bytes, scales.clone());
+                    let mut out = vec![0.0; m * n];
+                    pool.install(|| {
+                        matmul(isa, &mut Workspace::new(), &left, &packed, &epilogue, &mut out);
+                    });
+                    out.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+                });
+                assert!(fast == slow, "{m} x {n} x {k}");
+            }
         }
     }
 }

@@ -62,10 +62,15 @@ use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 const SUPER_ROWS: usize = 192;
 
 /// Rows from which on a thread has some of its own. Fewer are cut between columns.
-const THREAD_ROWS: usize = 32;
+///
+/// Threads with rows of their own each read all weights: of f32, that takes longer than waiting for
+/// the rows to be packed once.
+fn thread_rows(kind: WeightKind) -> usize {
+    if kind == WeightKind::F32 { 64 } else { 32 }
+}
 
 /// Most tiles of rows for which weights in half precision are widened one by one.
-const TALL_TILES: usize = 4;
+const TALL_TILES: usize = 2;
 
 /// Pieces of columns into which a thread's rows are cut: enough for others to help out.
 const PIECES: usize = 4;
@@ -89,7 +94,8 @@ pub fn matmul(
     epilogue.check(n, out.len());
     let threads = rayon::current_num_threads();
     let small = left.len().saturating_mul(n) < GRAIN;
-    let parts = if small { 1 } else { threads.min(left.len() / k.max(1) / THREAD_ROWS).max(1) };
+    let own = left.len() / k.max(1) / thread_rows(weights.kind());
+    let parts = if small { 1 } else { threads.min(own).max(1) };
     let job = Job { isa, left, weights, epilogue, leaves: &workspace.leaves };
     let pieces = if threads == 1 { 1 } else { (PIECES * threads).div_ceil(parts) };
     job.rows(MatMut::new(out, n), 0, parts, pieces);
