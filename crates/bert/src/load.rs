@@ -47,6 +47,7 @@ impl WeightReader for Loader<'_> {
     fn matrix(&self, matrix: &MatrixSource, room: &mut [u8]) -> Result<Panels, LoadError> {
         let sources = self.sources(matrix)?;
         let kind = self.kind(&sources);
+        sources.iter().for_each(Source::begin);
         let columns = self.pack(kind, &sources, matrix, room);
         sources.iter().try_for_each(Source::finish)?;
         Ok(Panels::InRoom(kind, columns))
@@ -54,6 +55,7 @@ impl WeightReader for Loader<'_> {
 
     fn table(&self, name: &str, rows: usize, hidden: usize) -> Result<Table, LoadError> {
         let source = self.source(name, &[rows, hidden])?;
+        source.begin();
         let table = match self.kind(std::slice::from_ref(&source)) {
             WeightKind::F32 => Table::F32(read_all(&source, WeightKind::F32, rows, hidden)),
             WeightKind::F16 => Table::F16(read_all(&source, WeightKind::F16, rows, hidden)),

@@ -110,7 +110,6 @@ impl<'a> Source<'a> {
         shape: &[usize],
     ) -> Result<Self, LoadError> {
         let tensor = tensors.require(name, shape)?;
-        tensors.will_read(name);
         let values = if tensor.dtype == Dtype::I8 {
             Values::Int8(tensors.require_int8(name, shape)?)
         } else {
@@ -118,6 +117,12 @@ impl<'a> Source<'a> {
         };
         let columns = shape.last().copied().unwrap_or(0);
         Ok(Self { tensors, name: name.to_owned(), columns, values, flawed: AtomicBool::new(false) })
+    }
+
+    /// Says that all rows will be read now. Only then: what was announced counts as memory of this
+    /// process until it has been read.
+    pub(crate) fn begin(&self) {
+        self.tensors.will_read(&self.name);
     }
 
     /// The type of the weights in the checkpoint.

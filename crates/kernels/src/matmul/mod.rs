@@ -70,7 +70,7 @@ fn thread_rows(kind: WeightKind) -> usize {
 }
 
 /// Most tiles of rows for which weights in half precision are widened one by one.
-const TALL_TILES: usize = 2;
+const TALL_TILES: usize = 3;
 
 /// Pieces of columns into which a thread's rows are cut: enough for others to help out.
 const PIECES: usize = 4;
