@@ -20,7 +20,7 @@ pub(crate) trait WeightReader: Sync {
     /// place.
     fn packs(&self, matrix: &MatrixSource) -> Result<Option<WeightKind>, LoadError>;
 
-    /// Reads a matrix; into `room`, zeroed and as long as its panels, if it has to be packed.
+    /// Reads a matrix; if it has to be packed into `room`, which is zeroed and has place for its panels.
     fn matrix(&self, matrix: &MatrixSource, room: &mut [u8]) -> Result<Panels, LoadError>;
 
     /// Told of every matrix once its panels are where they stay.

@@ -271,3 +271,14 @@ fn empty_operands() {
     let packed = pack::<f32>(isa, 4, 8, &[0.5; 32], vec![]);
     matmul(isa, &mut Workspace::new(), &[], &packed, &Epilogue::None, &mut []);
 }
+
+#[test]
+fn sums_of_nothing_are_the_bias() {
+    let bias = matrix(3, 1, 32);
+    for isa in Isa::supported() {
+        let packed = pack::<i8>(isa, 32, 0, &[], vec![0.1; 32]);
+        let mut out = vec![f32::NAN; 64];
+        matmul(isa, &mut Workspace::new(), &[], &packed, &Epilogue::Bias(&bias), &mut out);
+        assert_eq!(out, [&bias[..], &bias[..]].concat(), "{isa}");
+    }
+}

@@ -41,7 +41,7 @@ pub(crate) fn pack(builder: &RecognizerBuilder) -> Result<Panels, Error> {
     pool.install(|| TokenClassifier::write_panels(&key, &parts.config, &tensors, &file))?;
     let bytes = Checkpoint::open_file(&file, &OpenOptions::default())?.total_bytes();
     let dtype = key.kind.map_or("mixed", nervio_bert::WeightKind::name);
-    Ok(Panels { file, dtype, isa: isa.to_string(), bytes })
+    Ok(Panels { file, dtype, isa: isa.panel_level().to_string(), bytes })
 }
 
 /// The file of panels for this machine and the builder's wishes, if its folder has one. Without

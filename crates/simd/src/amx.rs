@@ -19,6 +19,18 @@ const STEPS: usize = 64;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
+/// `asm!` with instructions that change tile registers.
+macro_rules! tile_asm {
+    ($($part:tt)*) => {
+        asm!(
+            $($part)*
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack),
+        )
+    };
+}
+
 /// Proof that the processor has AMX with 8-bit integers and that the system lets this process use it.
 #[derive(Clone, Copy, Debug)]
 pub struct Tiles(());
@@ -58,7 +70,8 @@ impl Tiles {
         (processor_has_tiles() && system_grants_tiles()).then_some(Self(()))
     }
 
-    /// `sums[r][c]` = the sum over k of `left[r][k] * right[k / 4][c][k % 4]`, exactly.
+    /// `sums[r][c]` = the sum over k of `left[r][k] * right[k / 4][c][k % 4]`, in 32
+    /// bits that hold every sum of up to 65,793 steps.
     ///
     /// `left` is `[rows][depth]`, `right` `[depth / 4][32][4]`, `sums` `[rows][32]`. The lines of
     /// `next` are asked for on the way, spread evenly, for they are what is read next.
@@ -71,7 +84,7 @@ impl Tiles {
         let (depth, rows) = (right.len() / COLUMNS, sums.len() / COLUMNS);
         assert!(depth.is_multiple_of(STEPS) && right.len() == depth * COLUMNS, "whole steps");
         assert!(rows.is_multiple_of(TILE) && sums.len() == rows * COLUMNS, "whole tiles of rows");
-        assert_eq!(left.len(), rows * depth, "as many rows as sums");
+        assert_eq!(Some(left.len()), rows.checked_mul(depth), "as many rows as sums");
         if sums.is_empty() || depth == 0 {
             return sums.fill(0);
         }
@@ -79,7 +92,7 @@ impl Tiles {
         let mut fetch =
             Fetch { at: next.as_ptr(), lines: next.len().div_ceil(LINE).div_ceil(rounds) };
         // SAFETY: `self` proves that tiles can be used; the configuration is valid and 64 bytes.
-        unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack, readonly)) };
+        unsafe { tile_asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG,) };
         let blocks = left.chunks(2 * TILE * depth).zip(sums.chunks_mut(2 * TILE * COLUMNS));
         for (left, sums) in blocks {
             // SAFETY: tiles are configured; the lengths were checked above, so each chunk is of 16 or
@@ -93,7 +106,7 @@ impl Tiles {
             }
         }
         // SAFETY: as above. Gives the registers back, which the system need not save any more.
-        unsafe { asm!("tilerelease", options(nostack, nomem)) };
+        unsafe { tile_asm!("tilerelease",) };
     }
 
     /// Multiplies tiles `rounds` times without memory and gives the number of multiplications and
@@ -103,7 +116,7 @@ impl Tiles {
         // SAFETY: `self` proves that tiles can be used; the configuration is valid and 64 bytes, and
         // the loop ends after `rounds`, at least one.
         unsafe {
-            asm!(
+            tile_asm!(
                 "ldtilecfg [{config}]",
                 "2:",
                 "tdpbusd tmm0, tmm4, tmm6",
@@ -115,11 +128,6 @@ impl Tiles {
                 "tilerelease",
                 config = in(reg) &raw const CONFIG,
                 rounds = inout(reg) rounds.max(1) => _,
-                out("tmm0") _,
-                out("tmm1") _,
-                out("tmm2") _,
-                out("tmm3") _,
-                options(nostack, readonly),
             );
         }
         rounds.max(1) * 4 * 2 * TILE * TILE * STEPS
@@ -149,7 +157,7 @@ unsafe fn block(
     // SAFETY: reads 32 rows of `left` and all of `right`, 64 steps at a time; writes 32 rows of
     // `sums`. Prefetches read nothing and never fault.
     unsafe {
-        asm!(
+        tile_asm!(
             "tilezero tmm0",
             "tilezero tmm1",
             "tilezero tmm2",
@@ -192,15 +200,6 @@ unsafe fn block(
             lines = in(reg) fetch.lines,
             line = out(reg) _,
             fetch = inout(reg) fetch.at,
-            out("tmm0") _,
-            out("tmm1") _,
-            out("tmm2") _,
-            out("tmm3") _,
-            out("tmm4") _,
-            out("tmm5") _,
-            out("tmm6") _,
-            out("tmm7") _,
-            options(nostack),
         );
     }
 }
@@ -220,7 +219,7 @@ unsafe fn half_block(
     // SAFETY: reads 16 rows of `left` and all of `right`, 64 steps at a time; writes 16 rows of
     // `sums`. Prefetches read nothing and never fault.
     unsafe {
-        asm!(
+        tile_asm!(
             "tilezero tmm0",
             "tilezero tmm1",
             "2:",
@@ -253,12 +252,6 @@ unsafe fn half_block(
             lines = in(reg) fetch.lines,
             line = out(reg) _,
             fetch = inout(reg) fetch.at,
-            out("tmm0") _,
-            out("tmm1") _,
-            out("tmm4") _,
-            out("tmm6") _,
-            out("tmm7") _,
-            options(nostack),
         );
     }
 }
@@ -269,10 +262,14 @@ fn processor_has_tiles() -> bool {
     const OSXSAVE: u32 = 1 << 27;
     const TILE_AND_INT8: u32 = 0b11 << 24;
     const STATE: u32 = 0b11 << 17;
-    if __cpuid(0).eax < 7 || __cpuid(1).ecx & OSXSAVE == 0 {
-        return false;
-    }
-    if __cpuid_count(7, 0).edx & TILE_AND_INT8 != TILE_AND_INT8 {
+    // SAFETY: every x86-64 processor has `cpuid`; a leaf is asked for once the last one is known.
+    #[allow(unused_unsafe, reason = "the functions became safe after the oldest supported Rust")]
+    let known = unsafe {
+        __cpuid(0).eax >= 7
+            && __cpuid(1).ecx & OSXSAVE != 0
+            && __cpuid_count(7, 0).edx & TILE_AND_INT8 == TILE_AND_INT8
+    };
+    if !known {
         return false;
     }
     let enabled: u32;

@@ -214,6 +214,16 @@ impl Isa {
         }
     }
 
+    /// The instruction set under whose name packed weights are kept in files: tile registers read the
+    /// panels of vectors.
+    #[must_use]
+    pub fn panel_level(self) -> Level {
+        match self.level() {
+            Level::Amx => Level::Avx512Vnni,
+            level => level,
+        }
+    }
+
     /// Columns of a packed matmul panel: [`Simd::TILE_VECTORS`] × [`Simd::LANES`].
     #[must_use]
     pub fn panel_width(self) -> usize {

@@ -37,7 +37,7 @@ impl PanelKey {
     /// The name of the file: `model.avx2.f32.panels.safetensors`.
     #[must_use]
     pub fn file_name(&self) -> String {
-        format!("model.{}.{}.panels.safetensors", self.isa.level(), self.dtype())
+        format!("model.{}.{}.panels.safetensors", self.isa.panel_level(), self.dtype())
     }
 
     fn dtype(&self) -> &'static str {
@@ -51,7 +51,7 @@ impl PanelKey {
     fn metadata(&self) -> [(&'static str, String); 5] {
         [
             ("nervio.panels", LAYOUT.to_owned()),
-            ("instruction_set", self.isa.level().to_string()),
+            ("instruction_set", self.isa.panel_level().to_string()),
             ("panel_width", self.isa.panel_width().to_string()),
             ("dtype", self.dtype().to_owned()),
             ("source", self.source.clone()),

@@ -1,7 +1,7 @@
 //! 8-bit products by tile registers (AMX): the sums of a whole column panel at once.
 //!
 //! The processor multiplies 16 rows of 64 bytes with 16 columns of as many in 16 cycles, which is
-//! four times what its vectors do. Column panels are those of the vectors; rows lie one behind the
+//! eight times what its vectors do. Column panels are those of the vectors; rows lie one behind the
 //! other. Sums are exact, so results have the bits of `vpdpbusd`.
 
 use nervio_simd::{Isa, Kernel, Simd, Tiles};
@@ -30,7 +30,8 @@ pub(crate) struct Int8Rows<'a> {
 
 /// The tiles, if the instruction set has them and the weights are cut as they need.
 pub(crate) fn tiles_for(isa: Isa, weights: &PackedMatrix) -> Option<Tiles> {
-    let whole = weights.depth().is_multiple_of(Tiles::STEPS)
+    let whole = weights.depth() > 0
+        && weights.depth().is_multiple_of(Tiles::STEPS)
         && weights.rows().is_multiple_of(Tiles::COLUMNS)
         && weights.panel_width() == Tiles::COLUMNS;
     isa.tiles().filter(|_| whole && weights.kind() == WeightKind::Int8)
