@@ -75,7 +75,7 @@ impl Encoder {
         Self::read(isa, config, &Loader { isa, dtype, tensors })
     }
 
-    /// Reads the weights, matrices and tables in parallel.
+    /// Reads the matrices and tables in parallel, then the vectors of each layer.
     pub(crate) fn read(
         isa: Isa,
         config: &Config,

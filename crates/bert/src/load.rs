@@ -155,10 +155,9 @@ impl Packing<'_> {
         scales: Vec<f32>,
         room: &mut [u8],
     ) -> (Vec<f32>, Vec<i32>) {
-        let shape = self.matrix.shape();
-        let len = PackedMatrix::panel_shape(self.isa, T::KIND, shape.0, shape.1).iter().product();
+        let len = self.matrix.panels_len(self.isa, T::KIND);
         let room = &mut bytemuck::cast_slice_mut(room)[..len];
-        PackedMatrix::pack_into(self.isa, shape, fill, scales, room)
+        PackedMatrix::pack_into(self.isa, self.matrix.shape(), fill, scales, room)
     }
 }
 

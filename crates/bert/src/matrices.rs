@@ -27,18 +27,17 @@ impl MatrixSource {
         (self.names.len() * self.outputs, self.inputs)
     }
 
-    /// Bytes of its panels, with those up to the next line.
-    fn room(&self, isa: Isa, kind: WeightKind) -> usize {
+    /// Elements of its panels.
+    pub(crate) fn panels_len(&self, isa: Isa, kind: WeightKind) -> usize {
         let (rows, inputs) = self.shape();
-        let shape = PackedMatrix::panel_shape(isa, kind, rows, inputs);
-        (shape.iter().product::<usize>() * kind.bytes()).next_multiple_of(LINE)
+        PackedMatrix::panel_shape(isa, kind, rows, inputs).iter().product()
     }
 }
 
 /// Reads matrices in parallel, packed one behind the other.
 ///
-/// In memory of their own, those smaller than a huge page and the ends of all others would lie in small
-/// pages, and finding these takes longer than reading them: a third of the time of a short sentence.
+/// In memory of their own, those smaller than a huge page and the ends of all others would lie in
+/// small pages, whose addresses take long to look up when every weight is read once.
 pub(crate) fn read_matrices(
     reader: &impl WeightReader,
     sources: &[MatrixSource],
@@ -46,7 +45,9 @@ pub(crate) fn read_matrices(
     let isa = reader.isa();
     let mut lens = Vec::with_capacity(sources.len());
     for source in sources {
-        lens.push(reader.packs(source)?.map_or(0, |kind| source.room(isa, kind)));
+        lens.push(reader.packs(source)?.map_or(0, |kind| {
+            (source.panels_len(isa, kind) * kind.bytes()).next_multiple_of(LINE)
+        }));
     }
     let mut memory = Aligned::<u8>::new(lens.iter().sum());
     let mut rest = memory.as_mut_slice();
@@ -71,6 +72,7 @@ pub(crate) fn read_matrices(
     placed.collect()
 }
 
+/// The matrix whose panels are where they were read to; `range` is its part of `memory`.
 fn place(
     isa: Isa,
     panels: Panels,
@@ -82,11 +84,9 @@ fn place(
         Panels::InPlace(matrix) => return matrix,
         Panels::InRoom(kind, columns) => (kind, columns),
     };
-    let (rows, inputs) = source.shape();
-    let len = PackedMatrix::panel_shape(isa, kind, rows, inputs).iter().product::<usize>();
-    let range = range.start..range.start + len * kind.bytes();
+    let range = range.start..range.start + source.panels_len(isa, kind) * kind.bytes();
     let panels: SharedBytes = Arc::new(Stretch { memory: Arc::clone(memory), range });
-    PackedMatrix::from_panels(isa, kind, (rows, inputs), panels, columns)
+    PackedMatrix::from_panels(isa, kind, source.shape(), panels, columns)
         .unwrap_or_else(|| unreachable!("a matrix was packed into room of its length"))
 }
 

@@ -73,7 +73,7 @@ pub(crate) fn quantize_left(
     }
 }
 
-/// Quantises the left operand, `[rows, k]` with `k` a multiple of every level's lanes, row by row; the
+/// Quantises the left operand, `[rows, k]`, row by row; `k` is not zero and a multiple of the lanes. The
 /// numbers are those of [`quantize_left`].
 pub(crate) fn quantize_rows(
     isa: Isa,
@@ -96,9 +96,6 @@ impl Kernel for QuantizeRows<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        if self.k == 0 {
-            return;
-        }
         let rows = self.left.chunks_exact(self.k).zip(self.values.chunks_exact_mut(self.k));
         for ((row, values), to) in rows.zip(self.scales) {
             let (scale, inverse) = row_scale(s, row);

@@ -211,7 +211,7 @@ fn pack_operand<'a>(
         return Left::Float(packed);
     }
     if tiles_for(isa, weights).is_some() {
-        let count = left.len().checked_div(k).unwrap_or(0);
+        let count = left.len() / k;
         let values = buffers.bytes.first((count + Tiles::ROWS) * k);
         buffers.scales.resize(count, RowScale::default());
         quantize_rows(isa, values, &mut buffers.scales, left, k);
