@@ -55,6 +55,6 @@ pub use matmul::{
     Element, Epilogue, PackedMatrix, WeightKind, matmul, matmul_reference, nearest_i8,
 };
 pub use parallel::keep_awake;
-pub use peak::{peak_gflops, peak_int8_gops, read_bandwidth};
+pub use peak::{peak_gflops, peak_int8_gops, peak_linear_gflops, read_bandwidth};
 pub use softmax::{softmax, softmax_reference};
 pub use workspace::Workspace;

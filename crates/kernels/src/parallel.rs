@@ -77,6 +77,8 @@ pub(crate) struct Block<'a> {
 pub(crate) enum RowBorders {
     /// Before every row.
     All,
+    /// Before rows whose number is a multiple of this.
+    Every(usize),
     /// On borders of row panels.
     Panels(RowPanels),
 }
@@ -108,6 +110,7 @@ fn divide<F: Fn(Block<'_>) + Sync>(block: Block<'_>, cut: &Cut, pieces: usize, w
     let amount = rows.saturating_mul(columns).saturating_mul(cut.cost);
     let row_cut = match &cut.rows {
         RowBorders::All => middle(rows, 1),
+        RowBorders::Every(step) => middle(rows, *step),
         RowBorders::Panels(panels) => panels.middle(row, row + rows).map(|border| border - row),
     };
     let column_cut = middle(columns, cut.column_step);

@@ -4,9 +4,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use nervio_simd::{Isa, Kernel, Simd};
+use nervio_simd::{Isa, Kernel, Simd, Tiles};
 
 use crate::aligned::Aligned;
+use crate::matmul::WeightKind;
 
 /// Independent sums: enough to hide the latency of two multiply-adds a cycle.
 const CHAINS: usize = 12;
@@ -99,9 +100,25 @@ pub fn peak_gflops(isa: Isa, runs: usize) -> f64 {
 #[must_use]
 pub fn peak_int8_gops(isa: Isa, runs: usize) -> f64 {
     best_rate(runs, || match isa.tiles() {
-        Some(tiles) => (0.0, tiles.spin(black_box(STEPS / 16))),
+        Some(tiles) => (0.0, tiles.spin_bytes(black_box(STEPS / 16))),
         None => isa.run(ByteChains { quads: black_box([[1, 0, 1, 0], [0, 1, 0, 1]]) }),
     })
+}
+
+/// The roof of the products of linear layers with weights of `kind`, in 10⁹ operations a second: that of
+/// [`peak_int8_gops`] or [`peak_gflops`]; where tile registers multiply floats in pieces of
+/// bfloat16, theirs, divided by the products that make one.
+#[must_use]
+pub fn peak_linear_gflops(isa: Isa, kind: WeightKind, runs: usize) -> f64 {
+    let pieces = match kind {
+        WeightKind::Int8 => return peak_int8_gops(isa, runs),
+        WeightKind::F32 => 3,
+        WeightKind::F16 => 2,
+        WeightKind::BF16 => 1,
+    };
+    let Some(tiles) = isa.tiles() else { return peak_gflops(isa, runs) };
+    let rounds = black_box(STEPS / 16);
+    best_rate(runs, || (0.0, tiles.spin_pieces(rounds) / Tiles::piece_products(pieces)))
 }
 
 /// The best rate at which all threads of the current rayon pool together read memory that is in no
@@ -142,7 +159,10 @@ mod tests {
     #[test]
     fn every_roof_is_a_rate() {
         for isa in Isa::supported() {
-            for rate in [peak_gflops(isa, 1), peak_int8_gops(isa, 1), read_bandwidth(isa, 1)] {
+            let kinds = [WeightKind::F32, WeightKind::F16, WeightKind::BF16, WeightKind::Int8];
+            let mut rates = kinds.map(|kind| peak_linear_gflops(isa, kind, 1)).to_vec();
+            rates.extend([peak_gflops(isa, 1), peak_int8_gops(isa, 1), read_bandwidth(isa, 1)]);
+            for rate in rates {
                 assert!(rate.is_finite() && rate > 0.0, "{isa}: {rate}");
             }
         }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bytemuck::Pod;
+use half::bf16;
 
 use crate::aligned::Aligned;
 use crate::matmul::RowScale;
@@ -42,6 +43,10 @@ pub(crate) struct LeafBuffers {
     pub(crate) scales: Vec<RowScale>,
     /// The sums of one column panel by tile registers.
     pub(crate) sums: Aligned<i32>,
+    /// Rows of the left operand in pieces of bfloat16, two steps of a column panel, and their sums.
+    pub(crate) pieces: Aligned<bf16>,
+    pub(crate) ring: Aligned<bf16>,
+    pub(crate) sums_f32: Aligned<f32>,
     /// One head of an attention layer in f32, or in 16-bit integers.
     pub(crate) float32: HeadBuffers<f32>,
     pub(crate) int16: HeadBuffers<[i16; 2]>,
@@ -52,9 +57,10 @@ pub(crate) struct LeafBuffers {
 impl LeafBuffers {
     fn bytes(&self) -> usize {
         let Self { widened, left, bytes, scales, sums, float32, int16, .. } = self;
+        let pieces = self.pieces.bytes() + self.ring.bytes() + self.sums_f32.bytes();
         let scales = scales.capacity() * size_of::<RowScale>();
         let heads = float32.bytes() + int16.bytes();
-        widened.bytes() + left.bytes() + bytes.bytes() + scales + sums.bytes() + heads
+        widened.bytes() + left.bytes() + bytes.bytes() + scales + sums.bytes() + pieces + heads
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use nervio_bert::{Batch, Config, Probe, Stage};
-use nervio_kernels::{WeightKind, peak_gflops, peak_int8_gops, read_bandwidth};
+use nervio_kernels::{WeightKind, peak_gflops, peak_int8_gops, peak_linear_gflops, read_bandwidth};
 
 use crate::{Error, Recognizer};
 
@@ -18,8 +18,8 @@ pub struct StageProfile {
     pub flops: u64,
     /// Bytes of the weights that it reads in one pass, each once.
     pub bytes: u64,
-    /// Whether its products are of 8-bit integers.
-    pub int8: bool,
+    /// Whether its products are those of a linear layer.
+    pub linear: bool,
 }
 
 /// What the machine can do at most on the recogniser's threads, measured.
@@ -29,6 +29,9 @@ pub struct Roofs {
     pub gflops: f64,
     /// Multiply-adds of 8-bit integers without memory, in 10⁹ operations a second.
     pub int8_gops: f64,
+    /// The products of linear layers with the model's weights: one of the two above, or more where tile
+    /// registers multiply floats, in 10⁹ operations a second.
+    pub linear: f64,
     /// Reading memory that is in no cache, in GB/s.
     pub bandwidth: f64,
 }
@@ -49,6 +52,7 @@ impl Roofs {
         Self {
             gflops: self.gflops.max(other.gflops),
             int8_gops: self.int8_gops.max(other.int8_gops),
+            linear: self.linear.max(other.linear),
             bandwidth: self.bandwidth.max(other.bandwidth),
         }
     }
@@ -63,7 +67,7 @@ impl Roofs {
         if stage.flops == 0 {
             return None;
         }
-        let peak = if stage.int8 { self.int8_gops } else { self.gflops };
+        let peak = if stage.linear { self.linear } else { self.gflops };
         let compute = stage.flops as f64 / (1e9 * peak);
         let memory = stage.bytes as f64 / (1e9 * self.bandwidth);
         Some(if memory > compute { (memory, Bound::Memory) } else { (compute, Bound::Compute) })
@@ -110,7 +114,7 @@ impl Recognizer {
             seconds: median(passes.iter().map(|pass| pass.clock.stages[index].as_secs_f64())),
             flops: stage_flops(stage, self.config(), sequences, tokens),
             bytes: stage_weights(stage, self.config()) * self.element_size(),
-            int8: self.kind == Some(WeightKind::Int8) && stage != Stage::Attention,
+            linear: stage != Stage::Attention,
         });
         let stages: Vec<_> = stages.collect();
         let layers = (0..self.config().num_hidden_layers).map(|layer| {
@@ -153,6 +157,7 @@ impl Recognizer {
         self.pool.install(|| Roofs {
             gflops: peak_gflops(isa, PEAK_RUNS),
             int8_gops: peak_int8_gops(isa, PEAK_RUNS),
+            linear: peak_linear_gflops(isa, self.kind.unwrap_or(WeightKind::F32), PEAK_RUNS),
             bandwidth: read_bandwidth(isa, READ_RUNS),
         })
     }
@@ -254,13 +259,13 @@ mod tests {
 
     #[test]
     fn few_rows_are_bound_by_memory_and_many_by_the_multiply_adds() {
-        let roofs = Roofs { gflops: 100.0, int8_gops: 400.0, bandwidth: 10.0 };
-        let stage = |rows: u64, bytes: u64, int8| StageProfile {
+        let roofs = Roofs { gflops: 100.0, int8_gops: 400.0, linear: 400.0, bandwidth: 10.0 };
+        let stage = |rows: u64, bytes: u64, linear| StageProfile {
             stage: Stage::Output,
             seconds: 1.0,
             flops: 2 * rows * 1_000_000_000,
             bytes: bytes * 1_000_000_000,
-            int8,
+            linear,
         };
         assert_eq!(roofs.bound(&stage(1, 4, false)), Some((0.4, Bound::Memory)));
         assert_eq!(roofs.bound(&stage(100, 4, false)), Some((2.0, Bound::Compute)));

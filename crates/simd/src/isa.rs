@@ -33,7 +33,7 @@ pub enum Level {
     Avx512,
     /// The same with AVX-512 VNNI for 8-bit products.
     Avx512Vnni,
-    /// The same with AMX for 8-bit products of linear layers.
+    /// The same with AMX for the products of linear layers.
     Amx,
     /// AArch64 with NEON.
     Neon,
@@ -260,7 +260,7 @@ impl Isa {
         self.run(Sizes).dot_pairs_pay
     }
 
-    /// Products of 8-bit integers by tile registers, if this instruction set has them.
+    /// Products by tile registers, if this instruction set has them.
     #[must_use]
     pub fn tiles(self) -> Option<Tiles> {
         match self.0 {

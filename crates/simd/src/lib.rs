@@ -37,7 +37,7 @@
 //!
 //! | level | needs | vector | 8-bit products |
 //! | --- | --- | --- | --- |
-//! | [`Level::Amx`] | the same as below, AMX with 8-bit integers, and Linux | 16 × f32 | `tdpbusd`; elsewhere `vpdpbusd` |
+//! | [`Level::Amx`] | the same as below, AMX with 8-bit integers and bfloat16, and Linux | 16 × f32; matrices of linear layers by `tdpbf16ps`, in pieces | `tdpbusd`; elsewhere `vpdpbusd` |
 //! | [`Level::Avx512Vnni`] | x86-64 with AVX-512 F, BW, DQ, VL and VNNI | 16 × f32 | `vpdpbusd` |
 //! | [`Level::Avx512`] | x86-64 with AVX-512 F, BW, DQ and VL | 16 × f32 | in pairs, 16 bits |
 //! | [`Level::AvxVnni`] | x86-64 with AVX2, FMA, F16C and AVX-VNNI | 8 × f32 | `vpdpbusd` |
@@ -65,6 +65,7 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod floats;
 mod isa;
 mod matrix;
 #[cfg(target_arch = "aarch64")]
@@ -75,9 +76,10 @@ mod portable;
 mod simd;
 
 #[cfg(target_arch = "x86_64")]
-pub use amx::Tiles;
+pub use amx::{Ring, Tiles};
+pub use floats::Floats;
 pub use isa::{Isa, IsaError, Level};
 pub use matrix::MatMut;
 #[cfg(not(target_arch = "x86_64"))]
-pub use no_amx::Tiles;
+pub use no_amx::{Ring, Tiles};
 pub use simd::{Kernel, Simd};

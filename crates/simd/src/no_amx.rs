@@ -1,5 +1,21 @@
 //! Where there is no AMX.
 
+use half::bf16;
+
+use crate::Floats;
+
+/// Two steps in pieces, which nothing splits here.
+#[derive(Debug)]
+pub struct Ring<'a>(Tiles, &'a mut [bf16]);
+
+impl<'a> Ring<'a> {
+    /// Cannot be called.
+    #[must_use]
+    pub fn new(tiles: Tiles, _pieces: &'a mut [bf16], _panel: Floats<'_>) -> Self {
+        match tiles {}
+    }
+}
+
 /// Products by tile registers, which no processor of this architecture has: there is no such value.
 #[derive(Clone, Copy, Debug)]
 pub enum Tiles {}
@@ -11,17 +27,59 @@ impl Tiles {
     /// Columns of a panel of the right operand.
     pub const COLUMNS: usize = 32;
 
-    /// The length of sums is a multiple of this.
-    pub const STEPS: usize = 64;
+    /// The length of sums of bytes is a multiple of this.
+    pub const BYTE_STEPS: usize = 64;
+
+    /// Depths of products of floats are multiples of this.
+    pub const FLOAT_STEPS: usize = 32;
+
+    /// Elements of the room in which weights are split.
+    pub const RING_LEN: usize = 2 * 3 * 1024;
+
+    /// Products of pieces in one product of floats.
+    #[must_use]
+    pub fn piece_products(pieces: usize) -> usize {
+        pieces + 2 + usize::from(pieces > 1)
+    }
+
+    /// Elements of `rows` rows of `depth` floats in pieces.
+    #[must_use]
+    pub fn left_len(rows: usize, depth: usize) -> usize {
+        rows * depth * 3
+    }
 
     /// Cannot be called.
-    pub fn multiply(self, _left: &[u8], _right: &[i8], _sums: &mut [i32], _next: &[i8]) {
+    pub fn multiply_bytes(self, _left: &[u8], _right: &[i8], _sums: &mut [i32], _next: &[i8]) {
+        match self {}
+    }
+
+    /// Cannot be called.
+    pub fn split_rows(self, _rows: &[f32], _depth: usize, _out: &mut [bf16]) {
+        match self {}
+    }
+
+    /// Cannot be called.
+    pub fn multiply_pieces(
+        self,
+        _left: (&[bf16], usize),
+        _right: Floats<'_>,
+        _sums: (&mut [f32], bool),
+        _ring: &mut Ring<'_>,
+        _next: Floats<'_>,
+        _later: Floats<'_>,
+    ) {
         match self {}
     }
 
     /// Cannot be called.
     #[must_use]
-    pub fn spin(self, _rounds: usize) -> usize {
+    pub fn spin_bytes(self, _rounds: usize) -> usize {
+        match self {}
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn spin_pieces(self, _rounds: usize) -> usize {
         match self {}
     }
 }

@@ -17,7 +17,8 @@
 //!
 //! Weights in half precision are widened, a block of a panel at a time, into an f32 buffer that stays
 //! near; sums are f32. With 8-bit weights A is packed into bytes, with a scale for each row,
-//! and sums are 32-bit integers: see [`int8`].
+//! and sums are 32-bit integers: see [`int8`]. Tile registers (AMX) take the place of the two innermost
+//! loops where the processor has them: see [`tiles`] for bytes and [`pieces`] for floats.
 //!
 //! # Determinism
 //!
@@ -31,6 +32,7 @@ mod epilogue;
 mod int8;
 mod pack;
 mod packed_matrix;
+mod pieces;
 mod reference;
 mod row_panels;
 mod tall;
@@ -53,6 +55,7 @@ use rayon::join;
 use self::block::{Left, Product, multiply_block};
 use self::int8::{Int8Left, quantize_left, quantize_rows};
 use self::packed_matrix::Panels;
+use self::pieces::{multiply_split, split_left};
 use self::tall::multiply_tall;
 use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
 use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block};
@@ -142,6 +145,8 @@ impl Job<'_> {
     fn part(&self, mut out: MatMut<'_>, first: usize, pieces: usize) {
         let (n, k) = (self.weights.rows(), self.weights.depth());
         let blocks = out.rows().div_ceil(SUPER_ROWS);
+        // Threads without rows of their own help to split them.
+        let shared = pieces > PIECES;
         let mut start = 0;
         self.leaves.with(|packed| {
             for block in 0..blocks {
@@ -149,7 +154,7 @@ impl Job<'_> {
                 let rows = RowPanels::new(end - start, self.tile_rows(end - start));
                 let left = &self.left[(first + start) * k..(first + end) * k];
                 let product = Product {
-                    left: pack_operand(self.isa, packed, left, rows, self.weights),
+                    left: pack_operand(self.isa, packed, left, rows, self.weights, shared),
                     rows,
                     panels: self.weights.panels(),
                     epilogue: self.epilogue,
@@ -158,7 +163,10 @@ impl Job<'_> {
                     columns: n,
                 };
                 let cut = Cut {
-                    rows: RowBorders::Panels(rows),
+                    rows: match product.left {
+                        Left::Pieces(_) => RowBorders::Every(Tiles::ROWS),
+                        _ => RowBorders::Panels(rows),
+                    },
                     column_step: self.weights.panel_width(),
                     cost: k,
                     pieces,
@@ -181,6 +189,9 @@ fn multiply_packed(isa: Isa, product: &Product<'_>, block: Block<'_>, buffers: &
     {
         return multiply_tiles((isa, tiles), product, left, panels, block, &mut buffers.sums);
     }
+    if let (Left::Pieces(left), Some(tiles)) = (product.left, isa.tiles()) {
+        return multiply_split((isa, tiles), product, left, block, buffers);
+    }
     if product.rows.tile_rows() == isa.tile_rows() {
         return multiply_block(isa, product, block, &mut buffers.widened);
     }
@@ -202,8 +213,14 @@ fn pack_operand<'a>(
     left: &[f32],
     rows: RowPanels,
     weights: &PackedMatrix,
+    shared: bool,
 ) -> Left<'a> {
     let k = weights.depth();
+    if let Some(tiles) = tiles_for(isa, weights).filter(|_| weights.kind() != WeightKind::Int8) {
+        let count = (left.len() / k).next_multiple_of(Tiles::ROWS);
+        let out = buffers.pieces.first(Tiles::left_len(count, k));
+        return Left::Pieces(split_left(tiles, out, left, k, shared));
+    }
     let len = rows.packed_len(k);
     if weights.kind() != WeightKind::Int8 {
         let packed = buffers.left.first(len);

@@ -17,7 +17,7 @@ use crate::parallel::Block;
 const VECTORS: usize = 2;
 
 /// Rows that the activation takes at once: they are still in the L1.
-const ACTIVATION_ROWS: usize = 8;
+pub(crate) const ACTIVATION_ROWS: usize = 8;
 
 /// The left operand in bytes, row by row.
 #[derive(Clone, Copy, Debug)]
@@ -30,11 +30,15 @@ pub(crate) struct Int8Rows<'a> {
 
 /// The tiles, if the instruction set has them and the weights are cut as they need.
 pub(crate) fn tiles_for(isa: Isa, weights: &PackedMatrix) -> Option<Tiles> {
+    let steps = match weights.kind() {
+        WeightKind::Int8 => Tiles::BYTE_STEPS,
+        WeightKind::F32 | WeightKind::F16 | WeightKind::BF16 => Tiles::FLOAT_STEPS,
+    };
     let whole = weights.depth() > 0
-        && weights.depth().is_multiple_of(Tiles::STEPS)
+        && weights.depth().is_multiple_of(steps)
         && weights.rows().is_multiple_of(Tiles::COLUMNS)
         && weights.panel_width() == Tiles::COLUMNS;
-    isa.tiles().filter(|_| whole && weights.kind() == WeightKind::Int8)
+    isa.tiles().filter(|_| whole)
 }
 
 /// Computes one block of the result, whose column panels are whole.
@@ -56,7 +60,7 @@ pub(crate) fn multiply_tiles(
         let at_column = block.column + column;
         let (panel, behind) = panels.values[at_column * depth..].split_at(panel_len);
         // The panel beside the block's last is most often what this thread computes next.
-        tiles.multiply(values, panel, sums, &behind[..panel_len.min(behind.len())]);
+        tiles.multiply_bytes(values, panel, sums, &behind[..panel_len.min(behind.len())]);
         let columns = at_column..at_column + Tiles::COLUMNS;
         let right = Int8Panel {
             values: panel,

@@ -36,6 +36,7 @@ pub(crate) fn run(arguments: &BenchArgs) -> Result<Outcome> {
         threads: recognizer.threads(),
         peak_gflops: roofs.gflops,
         peak_int8_gops: roofs.int8_gops,
+        peak_linear_gflops: roofs.linear,
         read_gb_per_second: roofs.bandwidth,
         shapes: shapes.map(|(shape, rounds)| summary(*shape, rounds, &roofs)).collect(),
     };
@@ -54,8 +55,6 @@ fn summary(shape: Shape, rounds: &[Profile], roofs: &Roofs) -> ShapeReport {
     let tokens = shape.batch * shape.length;
     let flops = rounds.first().map_or(0, |round| round.flops);
     let gflops = flops as f64 / seconds / 1e9;
-    let int8 = rounds.iter().flat_map(|round| &round.stages).any(|stage| stage.int8);
-    let peak = if int8 { roofs.int8_gops } else { roofs.gflops };
     let layers = rounds.first().map_or(0, |round| round.layers.len());
     let layer = |layer: usize| rounds.iter().filter_map(move |round| round.layers.get(layer));
     ShapeReport {
@@ -64,7 +63,7 @@ fn summary(shape: Shape, rounds: &[Profile], roofs: &Roofs) -> ShapeReport {
         ms: 1e3 * seconds,
         tokens_per_second: tokens as f64 / seconds,
         gflops,
-        share_of_peak: gflops / peak,
+        share_of_peak: gflops / roofs.linear,
         kernels: kernels(rounds, roofs),
         layers: (0..layers).map(|index| 1e3 * median(layer(index).copied())).collect(),
     }
@@ -132,7 +131,7 @@ mod tests {
             layers: vec![seconds / 2.0; 2],
         };
         let rounds = [round(0.5), round(0.1), round(0.4)];
-        let roofs = Roofs { gflops: 20.0, int8_gops: 80.0, bandwidth: 10.0 };
+        let roofs = Roofs { gflops: 20.0, int8_gops: 80.0, linear: 20.0, bandwidth: 10.0 };
         let summary = summary(Shape { batch: 2, length: 8 }, &rounds, &roofs);
         assert_eq!((summary.shape.as_str(), summary.tokens), ("2x8", 16));
         assert_eq!((summary.ms, summary.tokens_per_second), (400.0, 40.0));

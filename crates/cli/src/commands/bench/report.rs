@@ -19,6 +19,8 @@ pub(super) struct Report {
     pub(super) peak_gflops: f64,
     /// The same of 8-bit integers, in 10⁹ operations a second.
     pub(super) peak_int8_gops: f64,
+    /// The most that the products of linear layers reach with these weights.
+    pub(super) peak_linear_gflops: f64,
     /// What these threads read from memory, in GB/s.
     pub(super) read_gb_per_second: f64,
     /// One entry a shape.
@@ -38,8 +40,7 @@ pub(super) struct ShapeReport {
     pub(super) tokens_per_second: f64,
     /// 10⁹ floating-point operations a second, two to a multiply-add.
     pub(super) gflops: f64,
-    /// The share of [`Report::peak_gflops`], of 8-bit models of [`Report::peak_int8_gops`]; from 0
-    /// to 1.
+    /// The share of [`Report::peak_linear_gflops`], from 0 to 1.
     pub(super) share_of_peak: f64,
     /// Milliseconds of each kernel in one forward pass, in the order of the pass.
     pub(super) kernels: Vec<KernelTime>,
@@ -72,8 +73,9 @@ impl Report {
         writeln!(out, "model {model}, weights {dtype}, {isa}, {threads} {noun}")?;
         writeln!(
             out,
-            "measured peaks: {:.1} GFLOPS in f32, {:.1} GOPS in int8, {:.1} GB/s read from memory\n",
-            self.peak_gflops, self.peak_int8_gops, self.read_gb_per_second
+            "measured peaks: {:.1} GFLOPS in f32, {:.1} GOPS in int8, {:.1} in linear layers, {:.1} GB/s \
+             read from memory\n",
+            self.peak_gflops, self.peak_int8_gops, self.peak_linear_gflops, self.read_gb_per_second
         )?;
         write_shapes(out, shapes)?;
         writeln!(out)?;
@@ -190,6 +192,7 @@ mod tests {
             threads: 1,
             peak_gflops: 100.0,
             peak_int8_gops: 200.0,
+            peak_linear_gflops: 100.0,
             read_gb_per_second: 10.0,
             shapes: vec![shape("1x16", 2.0), shape("8x128", 100.0)],
         };
@@ -199,7 +202,8 @@ mod tests {
             String::from_utf8(table).unwrap(),
             concat!(
                 "model m, weights f32, avx2, 1 thread\n",
-                "measured peaks: 100.0 GFLOPS in f32, 200.0 GOPS in int8, 10.0 GB/s read from memory\n\n",
+                "measured peaks: 100.0 GFLOPS in f32, 200.0 GOPS in int8, 100.0 in linear layers, ",
+                "10.0 GB/s read from memory\n\n",
                 "     shape          ms    tokens/s    GFLOPS  of peak\n",
                 "      1x16       2.000        8000      50.0   50.0 %\n",
                 "     8x128     100.000         160      50.0   50.0 %\n",

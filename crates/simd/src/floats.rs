@@ -1,0 +1,60 @@
+//! Floats of any of the types in which weights are held.
+
+use half::{bf16, f16};
+
+/// Floats as they are held.
+#[derive(Clone, Copy, Debug)]
+pub enum Floats<'a> {
+    /// Of 24 bits of significand.
+    F32(&'a [f32]),
+    /// Of 11 bits.
+    F16(&'a [f16]),
+    /// Of 8 bits.
+    BF16(&'a [bf16]),
+}
+
+impl Floats<'_> {
+    /// How many bfloat16 each is the sum of.
+    #[must_use]
+    pub fn pieces(self) -> usize {
+        match self {
+            Self::F32(_) => 3,
+            Self::F16(_) => 2,
+            Self::BF16(_) => 1,
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(self) -> usize {
+        match self {
+            Self::F32(x) => x.len(),
+            Self::F16(x) => x.len(),
+            Self::BF16(x) => x.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where they begin.
+    pub(crate) fn as_ptr(self) -> *const u8 {
+        match self {
+            Self::F32(x) => x.as_ptr().cast(),
+            Self::F16(x) => x.as_ptr().cast(),
+            Self::BF16(x) => x.as_ptr().cast(),
+        }
+    }
+
+    /// Bytes of all together.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::F32(x) => size_of_val(x),
+            Self::F16(x) => size_of_val(x),
+            Self::BF16(x) => size_of_val(x),
+        }
+    }
+}
