@@ -39,22 +39,4 @@ impl Floats<'_> {
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
-
-    /// Where they begin.
-    pub(crate) fn as_ptr(self) -> *const u8 {
-        match self {
-            Self::F32(x) => x.as_ptr().cast(),
-            Self::F16(x) => x.as_ptr().cast(),
-            Self::BF16(x) => x.as_ptr().cast(),
-        }
-    }
-
-    /// Bytes of all together.
-    pub(crate) fn bytes(self) -> usize {
-        match self {
-            Self::F32(x) => size_of_val(x),
-            Self::F16(x) => size_of_val(x),
-            Self::BF16(x) => size_of_val(x),
-        }
-    }
 }

@@ -1,12 +1,14 @@
 //! Where there is no AMX.
 
+use std::marker::PhantomData;
+
 use half::bf16;
 
 use crate::Floats;
 
 /// Two steps in pieces, which nothing splits here.
 #[derive(Debug)]
-pub struct Ring<'a>(Tiles, &'a mut [bf16]);
+pub struct Ring<'a>(Tiles, PhantomData<&'a mut [bf16]>);
 
 impl<'a> Ring<'a> {
     /// Cannot be called.

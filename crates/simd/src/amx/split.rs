@@ -26,6 +26,26 @@ const TILE_LEN: usize = TILE * STEPS;
 /// Pieces of an f32.
 pub(super) const PIECES: usize = 3;
 
+impl Floats<'_> {
+    /// Where they begin.
+    pub(super) fn as_ptr(self) -> *const u8 {
+        match self {
+            Self::F32(x) => x.as_ptr().cast(),
+            Self::F16(x) => x.as_ptr().cast(),
+            Self::BF16(x) => x.as_ptr().cast(),
+        }
+    }
+
+    /// Bytes of all together.
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::F32(x) => size_of_val(x),
+            Self::F16(x) => size_of_val(x),
+            Self::BF16(x) => size_of_val(x),
+        }
+    }
+}
+
 /// Floats that can be split.
 trait Widen: Copy {
     /// How many pieces make up such a number.
