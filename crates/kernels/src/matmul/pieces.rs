@@ -2,8 +2,9 @@
 //!
 //! The processor multiplies 16 rows of 32 bfloat16 with 16 columns of as many in 16 cycles, which is
 //! sixteen times what its vectors do in f32. Six such products give one of f32 with its precision (see
-//! `nervio_simd::Tiles`), five one of an f32 with an f16. Column panels are those of the vectors: some
-//! steps of a panel are split at a time, right before they are multiplied with all rows at hand.
+//! `nervio_simd::Tiles`), five one of an f32 with an f16. Column panels are those of the vectors: each
+//! step of a panel is split for every 32 rows anew, while the step before is multiplied. The left
+//! operand is split once.
 
 use std::ops::Range;
 

@@ -3,8 +3,8 @@
 //! The product of two numbers is the sum of the products of their pieces. Of the nine of two f32 the
 //! six largest are added up; the others add at most 2⁻²¹ of the product, most often less than its
 //! last bit. A product of two bfloat16 is exact in f32, so a sum is rounded six times in 32 steps where
-//! vectors round it 32 times. (Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype For
-//! Higher-Precision Computations", 2019.)
+//! vectors round it 32 times. (Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial
+//! Intelligence Datatype For Higher-Precision Computations", 2019.)
 
 use core::arch::asm;
 

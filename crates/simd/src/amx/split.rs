@@ -60,7 +60,7 @@ trait Widen: Copy {
 }
 
 impl Widen for f32 {
-    const PIECES: usize = 3;
+    const PIECES: usize = PIECES;
     #[inline]
     #[target_feature(enable = "avx512f")]
     unsafe fn widen(from: *const Self) -> __m512 {
@@ -168,7 +168,7 @@ pub(super) static WORDS_IN_TURNS: [i16; 32] = {
     order
 };
 
-/// The first bfloat16 of each element, and what is left of it.
+/// What is left of each element without its first bfloat16.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn cut(x: __m512) -> __m512 {
@@ -210,7 +210,7 @@ unsafe fn store_pieces(
 ///
 /// # Safety
 ///
-/// `row` is of `depth` elements; `out` is row `r` of the first of `depth / 32` times three tiles.
+/// The processor has AVX-512 F and BW; `row` is of `depth` elements; `out` is row `r` of the first of `depth / 32` times three tiles.
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn split_row(row: *const f32, depth: usize, out: *mut bf16) {
     // SAFETY: reads `depth` elements, 32 at a time, and writes a row of three tiles for each.
