@@ -1,24 +1,97 @@
 //! Operands rearranged so that the inner loop reads memory in order.
 
+use bytemuck::{Pod, cast};
 use nervio_simd::{Kernel, Simd};
+use wide::f32x4;
 
 use super::ahead::LINE;
 use super::packed_matrix::Element;
 use super::row_panels::RowPanels;
 use super::tile::STEP;
 
-/// Writes `row` as one column of a panel, `[depth / GROUP][width][GROUP]`.
-pub(crate) fn scatter<T: Element>(panel: &mut [T], row: &[T], width: usize, column: usize) {
-    let mut groups = row.chunks_exact(T::GROUP);
-    let (whole, tail) = panel.split_at_mut(groups.len() * width * T::GROUP);
-    for (out, group) in whole.chunks_exact_mut(width * T::GROUP).zip(&mut groups) {
-        // Of a length known when compiled: no call for a copy of four bytes.
-        out[column * T::GROUP..][..T::GROUP].copy_from_slice(&group[..T::GROUP]);
+/// Columns that are written at once: of f32, they fill a line.
+pub(crate) const SCATTER: usize = 16;
+
+/// Elements of each row that are written before the next four: the lines of so many steps stay in the
+/// L1 until all columns are in them.
+const SCATTER_STEPS: usize = 16;
+
+/// Writes up to [`SCATTER`] `rows` of `depth` elements as columns from `column` on of a panel,
+/// `[depth / GROUP][width][GROUP]`.
+pub(crate) fn scatter<T: Element>(
+    panel: &mut [T],
+    rows: &[T],
+    depth: usize,
+    width: usize,
+    column: usize,
+) {
+    let count = rows.len() / depth;
+    let row = |row: usize| &rows[row * depth..][..depth];
+    if T::GROUP == STEP {
+        let (groups, _) = panel.as_chunks_mut::<STEP>();
+        scatter_units(groups, |at| row(at).as_chunks().0, count, width, column);
+    } else {
+        scatter_units(panel, row, count, width, column);
     }
-    let rest = groups.remainder();
-    if !rest.is_empty() {
-        tail[column * T::GROUP..][..rest.len()].copy_from_slice(rest);
+    let rest = depth % T::GROUP;
+    if rest > 0 {
+        for (row, steps) in rows.chunks_exact(depth).enumerate() {
+            let at = (depth / T::GROUP * width + column + row) * T::GROUP;
+            panel[at..at + rest].copy_from_slice(&steps[depth - rest..]);
+        }
     }
+}
+
+/// Writes `count` rows of elements, or groups of them, as columns.
+fn scatter_units<'a, U: Pod>(
+    panel: &mut [U],
+    row: impl Fn(usize) -> &'a [U],
+    count: usize,
+    width: usize,
+    column: usize,
+) {
+    let len = if count > 0 { row(0).len() } else { 0 };
+    let fours = count / STEP * STEP;
+    for (start, panel) in
+        (0..len).step_by(SCATTER_STEPS).zip(panel.chunks_mut(SCATTER_STEPS * width))
+    {
+        let steps = start..(start + SCATTER_STEPS).min(len);
+        for first in (0..fours).step_by(STEP) {
+            let four = [0, 1, 2, 3].map(|r| &row(first + r)[steps.clone()]);
+            scatter_four(panel, four, width, column + first);
+        }
+        for single in fours..count {
+            for (out, x) in panel.chunks_exact_mut(width).zip(&row(single)[steps.clone()]) {
+                out[column + single] = *x;
+            }
+        }
+    }
+}
+
+/// Writes some elements of four rows.
+fn scatter_four<U: Pod>(panel: &mut [U], rows: [&[U]; STEP], width: usize, column: usize) {
+    let [a, b, c, d] = rows.map(|row| row.as_chunks::<STEP>());
+    let squares = a.0.iter().zip(b.0).zip(c.0.iter().zip(d.0));
+    for (out, ((a, b), (c, d))) in panel.chunks_exact_mut(STEP * width).zip(squares) {
+        for (out, four) in out.chunks_exact_mut(width).zip(turn([*a, *b, *c, *d])) {
+            out[column..][..STEP].copy_from_slice(&four);
+        }
+    }
+    let whole = a.0.len() * STEP * width;
+    let rest = a.1.iter().zip(b.1).zip(c.1.iter().zip(d.1));
+    for (out, ((a, b), (c, d))) in panel[whole..].chunks_exact_mut(width).zip(rest) {
+        out[column..][..STEP].copy_from_slice(&[*a, *b, *c, *d]);
+    }
+}
+
+/// Columns of a square of four by four become rows.
+fn turn<U: Pod>(rows: [[U; STEP]; STEP]) -> [[U; STEP]; STEP] {
+    if size_of::<U>() == size_of::<f32>() {
+        // Only moved, whatever numbers the bits would be.
+        return cast(f32x4::transpose(cast(rows)));
+    }
+    let [a, b, c, d] = rows;
+    [0, 1, 2, 3].map(|step| [a[step], b[step], c[step], d[step]])
 }
 
 /// Packs the left operand, rows of `k` elements that lie `stride` apart, into row panels
@@ -187,6 +260,39 @@ mod tests {
     use nervio_simd::Isa;
 
     use super::*;
+
+    fn scatters<T: Element + PartialEq + std::fmt::Debug>(element: impl Fn(usize) -> T) {
+        let width = 32;
+        for (count, depth) in [(1, 1), (3, 4), (4, 16), (5, 18), (16, 33), (15, 100)] {
+            let rows: Vec<T> = (0..count * depth).map(&element).collect();
+            let mut panel = vec![T::default(); depth.next_multiple_of(T::GROUP) * width];
+            let mut expected = panel.clone();
+            for (at, x) in rows.iter().enumerate() {
+                let (column, step) = (at / depth + 7, at % depth);
+                expected[(step / T::GROUP * width + column) * T::GROUP + step % T::GROUP] = *x;
+            }
+            scatter(&mut panel, &rows, depth, width, 7);
+            assert_eq!(panel, expected, "{count} rows of {depth}");
+        }
+    }
+
+    #[test]
+    fn rows_become_columns() {
+        scatters(|i| i as f32 - 0.5);
+        scatters(|i| half::f16::from_f32(i as f32));
+        scatters(|i| (i * 7 % 251) as i8);
+    }
+
+    #[test]
+    fn bits_that_are_no_number_are_only_moved() {
+        let bits: [u32; 16] = std::array::from_fn(|i| 0x7f80_0001 + i as u32);
+        let rows = bits.map(f32::from_bits);
+        let mut panel = [0.0; 16];
+        scatter(&mut panel, &rows, 4, 4, 0);
+        for (at, x) in panel.iter().enumerate() {
+            assert_eq!(x.to_bits(), bits[at % 4 * 4 + at / 4]);
+        }
+    }
 
     #[test]
     fn left_panels_hold_rows_side_by_side() {

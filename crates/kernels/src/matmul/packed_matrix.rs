@@ -6,7 +6,7 @@ use nervio_simd::{Isa, Level};
 use rayon::prelude::*;
 
 use super::int8::Int8Panels;
-use super::pack::scatter;
+use super::pack::{SCATTER, scatter};
 use super::tile::STEP;
 use crate::aligned::Aligned;
 use crate::frozen::{Frozen, SharedBytes};
@@ -205,12 +205,16 @@ impl PackedMatrix {
             let panels = panels.par_chunks_mut(panel_len).enumerate();
             let columns = scales.par_chunks_mut(width).zip(sums.par_chunks_mut(width));
             panels.zip(columns).for_each_init(
-                || vec![T::default(); depth],
-                |row, ((panel, out), (scales, sums))| {
-                    for column in 0..width.min(rows - panel * width) {
-                        fill(panel * width + column, row);
-                        sums[column] = T::prepare(row, &mut scales[column], limit);
-                        scatter(out, row, width, column);
+                || vec![T::default(); SCATTER * depth],
+                |buffer, ((panel, out), (scales, sums))| {
+                    let count = width.min(rows - panel * width);
+                    for first in (0..count).step_by(SCATTER) {
+                        let buffer = &mut buffer[..SCATTER.min(count - first) * depth];
+                        for (row, column) in buffer.chunks_exact_mut(depth).zip(first..) {
+                            fill(panel * width + column, row);
+                            sums[column] = T::prepare(row, &mut scales[column], limit);
+                        }
+                        scatter(out, buffer, depth, width, first);
                     }
                 },
             );
