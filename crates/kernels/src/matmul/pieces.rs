@@ -86,9 +86,7 @@ pub(crate) fn multiply_split(
         let next = chunks.peek().map_or(nothing, &weights);
         let left = &left[Tiles::left_len(Tiles::ROWS, chunk.steps.start)..];
         let right = weights(&chunk);
-        // For one tile of rows the processor looks ahead fast enough by itself.
-        let later = if padded > Tiles::ROWS { next } else { nothing };
-        tiles.multiply_pieces((left, stride), right, (&mut *sums, fresh), &mut ring, next, later);
+        tiles.multiply_pieces((left, stride), right, (&mut *sums, fresh), &mut ring, next, next);
         if chunk.steps.end == depth {
             let column = chunk.panel * Tiles::COLUMNS;
             isa.run(Finish { product, block: &mut block, column, sums });
