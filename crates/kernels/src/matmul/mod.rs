@@ -69,8 +69,9 @@ const SUPER_ROWS: usize = 192;
 /// Threads with rows of their own each read all weights: of f32, that takes longer than waiting for
 /// the rows to be packed once. Tile registers leave less time to read them in.
 fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
+    let large = weights.depth().min(weights.rows()) >= DEPTH;
     match weights.kind() {
-        WeightKind::F32 if weights.depth() >= DEPTH && tiles_for(isa, weights).is_some() => 80,
+        WeightKind::F32 if large && tiles_for(isa, weights).is_some() => 80,
         WeightKind::F32 => 64,
         _ => 32,
     }

@@ -14,13 +14,9 @@ use rayon::prelude::*;
 
 use super::block::{DEPTH, Product};
 use super::packed_matrix::Panels;
-use super::tile::{Place, finish};
-use super::tiles::ACTIVATION_ROWS;
+use super::tiles::PanelEnd;
 use crate::parallel::Block;
 use crate::workspace::LeafBuffers;
-
-/// Vectors in a row of a column panel.
-const VECTORS: usize = 2;
 
 /// Rows beyond which depth is cut, so that their pieces stay in the L2.
 const MANY_ROWS: usize = 32;
@@ -89,7 +85,8 @@ pub(crate) fn multiply_split(
         tiles.multiply_pieces((left, stride), right, (&mut *sums, fresh), &mut ring, next, next);
         if chunk.steps.end == depth {
             let column = chunk.panel * Tiles::COLUMNS;
-            isa.run(Finish { product, block: &mut block, column, sums });
+            let end = PanelEnd { product, block: &mut block, column };
+            isa.run(Finish { end, sums });
         }
     }
 }
@@ -131,10 +128,7 @@ fn floats(panels: Panels<'_>, range: Range<usize>) -> Floats<'_> {
 
 /// Turns the sums of one column panel into the result.
 struct Finish<'a, 'b> {
-    product: &'a Product<'a>,
-    block: &'a mut Block<'b>,
-    /// The panel's first column in the block.
-    column: usize,
+    end: PanelEnd<'a, 'b>,
     /// `[rows][32]`
     sums: &'a [f32],
 }
@@ -143,30 +137,11 @@ impl Kernel for Finish<'_, '_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let width = VECTORS * S::LANES;
-        if width != Tiles::COLUMNS {
-            unreachable!("only the leg with tiles comes here");
+        let Self { mut end, sums } = self;
+        let rows = end.block.out.rows();
+        for (row, sums) in sums.chunks_exact(Tiles::COLUMNS).take(rows).enumerate() {
+            end.row(s, row, [s.load(sums), s.load(&sums[S::LANES..])]);
         }
-        let Self { product, block, column, sums } = self;
-        let (at_column, rows) = (block.column + column, block.out.rows());
-        let bias = product.epilogue.bias().map(|bias| &bias[at_column..][..width]);
-        for (row, sums) in sums.chunks_exact(width).take(rows).enumerate() {
-            let numbers = [[s.load(sums), s.load(&sums[S::LANES..])]];
-            let first = (product.first_row + block.row + row) * product.columns + at_column;
-            let residual = product.epilogue.residual();
-            let place = Place {
-                out: block.out.tile(row, column, width),
-                parked: false,
-                bias,
-                residual: residual.map(|residual| (&residual[first..], product.columns)),
-            };
-            finish::<S, 1, VECTORS>(s, numbers, place);
-        }
-        if let Some(activation) = product.epilogue.activation() {
-            for row in (0..rows).step_by(ACTIVATION_ROWS) {
-                let rows = row..(row + ACTIVATION_ROWS).min(rows);
-                activation.apply(s, &mut block.out, rows, (column, width));
-            }
-        }
+        end.activate(s);
     }
 }

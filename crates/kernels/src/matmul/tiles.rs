@@ -17,7 +17,7 @@ use crate::parallel::Block;
 const VECTORS: usize = 2;
 
 /// Rows that the activation takes at once: they are still in the L1.
-pub(crate) const ACTIVATION_ROWS: usize = 8;
+const ACTIVATION_ROWS: usize = 8;
 
 /// The left operand in bytes, row by row.
 #[derive(Clone, Copy, Debug)]
@@ -67,16 +67,54 @@ pub(crate) fn multiply_tiles(
             scales: &panels.scales[columns.clone()],
             sums: &panels.sums[columns],
         };
-        isa.run(Finish { product, block: &mut block, column, sums, scales, right });
+        let end = PanelEnd { product, block: &mut block, column };
+        isa.run(Finish { end, sums, scales, right });
+    }
+}
+
+/// A column panel of a block of the result, to be finished.
+pub(crate) struct PanelEnd<'a, 'b> {
+    pub(crate) product: &'a Product<'a>,
+    pub(crate) block: &'a mut Block<'b>,
+    /// The panel's first column in the block.
+    pub(crate) column: usize,
+}
+
+impl PanelEnd<'_, '_> {
+    /// Adds what belongs to a row of sums, and stores it.
+    #[inline(always)]
+    pub(crate) fn row<S: Simd>(&mut self, s: S, row: usize, sums: [S::Vector; VECTORS]) {
+        let width = VECTORS * S::LANES;
+        if width != Tiles::COLUMNS {
+            unreachable!("only the leg with tiles comes here");
+        }
+        let Product { epilogue, first_row, columns, .. } = *self.product;
+        let at_column = self.block.column + self.column;
+        let first = (first_row + self.block.row + row) * columns + at_column;
+        let place = Place {
+            out: self.block.out.tile(row, self.column, width),
+            parked: false,
+            bias: epilogue.bias().map(|bias| &bias[at_column..][..width]),
+            residual: epilogue.residual().map(|residual| (&residual[first..], columns)),
+        };
+        finish::<S, 1, VECTORS>(s, [sums], place);
+    }
+
+    /// Applies the activation to the finished rows.
+    #[inline(always)]
+    pub(crate) fn activate<S: Simd>(self, s: S) {
+        let Some(activation) = self.product.epilogue.activation() else { return };
+        let count = self.block.out.rows();
+        for row in (0..count).step_by(ACTIVATION_ROWS) {
+            let rows = row..(row + ACTIVATION_ROWS).min(count);
+            activation.apply(s, &mut self.block.out, rows, (self.column, VECTORS * S::LANES));
+        }
     }
 }
 
 /// Turns the sums of one column panel into the result.
 struct Finish<'a, 'b> {
-    product: &'a Product<'a>,
-    block: &'a mut Block<'b>,
-    /// The panel's first column in the block.
-    column: usize,
+    end: PanelEnd<'a, 'b>,
     /// `[rows][32]`
     sums: &'a [i32],
     scales: &'a [RowScale],
@@ -87,31 +125,14 @@ impl Kernel for Finish<'_, '_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let width = VECTORS * S::LANES;
-        if width != Tiles::COLUMNS {
-            unreachable!("only the leg with tiles comes here");
-        }
-        let Self { product, block, column, sums, scales, right } = self;
-        let at_column = block.column + column;
-        let bias = product.epilogue.bias().map(|bias| &bias[at_column..][..width]);
-        for (row, (sums, scale)) in sums.chunks_exact(width).zip(scales).enumerate() {
+        let Self { mut end, sums, scales, right } = self;
+        let rows = sums.chunks_exact(Tiles::COLUMNS).zip(scales);
+        for (row, (sums, scale)) in rows.enumerate() {
             let sums = [[s.load_i32(sums), s.load_i32(&sums[S::LANES..])]];
-            let numbers = to_numbers::<S, 1, VECTORS>(s, sums, std::slice::from_ref(scale), right);
-            let first = (product.first_row + block.row + row) * product.columns + at_column;
-            let residual = product.epilogue.residual();
-            let place = Place {
-                out: block.out.tile(row, column, width),
-                parked: false,
-                bias,
-                residual: residual.map(|residual| (&residual[first..], product.columns)),
-            };
-            finish::<S, 1, VECTORS>(s, numbers, place);
+            let [numbers] =
+                to_numbers::<S, 1, VECTORS>(s, sums, std::slice::from_ref(scale), right);
+            end.row(s, row, numbers);
         }
-        if let Some(activation) = product.epilogue.activation() {
-            for row in (0..scales.len()).step_by(ACTIVATION_ROWS) {
-                let rows = row..(row + ACTIVATION_ROWS).min(scales.len());
-                activation.apply(s, &mut block.out, rows, (column, width));
-            }
-        }
+        end.activate(s);
     }
 }
