@@ -52,7 +52,7 @@ pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multipl
 use nervio_simd::{Isa, MatMut, Tiles};
 use rayon::join;
 
-use self::block::{DEPTH, Left, Product, multiply_block};
+use self::block::{Left, Product, multiply_block};
 use self::int8::{Int8Left, quantize_left, quantize_rows};
 use self::packed_matrix::Panels;
 use self::pieces::{multiply_split, split_left};
@@ -67,14 +67,9 @@ const SUPER_ROWS: usize = 192;
 /// Rows from which on a thread has some of its own. Fewer are cut between columns.
 ///
 /// Threads with rows of their own each read all weights: of f32, that takes longer than waiting for
-/// the rows to be packed once. Tile registers leave less time to read them in.
-fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
-    let large = weights.depth().min(weights.rows()) >= DEPTH;
-    match weights.kind() {
-        WeightKind::F32 if large && tiles_for(isa, weights).is_some() => 80,
-        WeightKind::F32 => 64,
-        _ => 32,
-    }
+/// the rows to be packed once.
+fn thread_rows(kind: WeightKind) -> usize {
+    if kind == WeightKind::F32 { 64 } else { 32 }
 }
 
 /// Most tiles of rows for which weights in half precision are widened one by one.
@@ -102,7 +97,7 @@ pub fn matmul(
     epilogue.check(n, out.len());
     let threads = rayon::current_num_threads();
     let small = left.len().saturating_mul(n) < GRAIN;
-    let own = left.len() / k.max(1) / thread_rows(isa, weights);
+    let own = left.len() / k.max(1) / thread_rows(weights.kind());
     let parts = if small { 1 } else { threads.min(own).max(1) };
     let job = Job { isa, left, weights, epilogue, leaves: &workspace.leaves };
     let pieces = if threads == 1 { 1 } else { (PIECES * threads).div_ceil(parts) };
