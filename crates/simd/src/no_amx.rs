@@ -68,7 +68,6 @@ impl Tiles {
         _sums: (&mut [f32], bool),
         _ring: &mut Ring<'_>,
         _next: Floats<'_>,
-        _later: Floats<'_>,
     ) {
         match self {}
     }

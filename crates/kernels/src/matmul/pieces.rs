@@ -82,7 +82,7 @@ pub(crate) fn multiply_split(
         let next = chunks.peek().map_or(nothing, &weights);
         let left = &left[Tiles::left_len(Tiles::ROWS, chunk.steps.start)..];
         let right = weights(&chunk);
-        tiles.multiply_pieces((left, stride), right, (&mut *sums, fresh), &mut ring, next, next);
+        tiles.multiply_pieces((left, stride), right, (&mut *sums, fresh), &mut ring, next);
         if chunk.steps.end == depth {
             let column = chunk.panel * Tiles::COLUMNS;
             let end = PanelEnd { product, block: &mut block, column };

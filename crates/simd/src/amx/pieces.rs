@@ -34,7 +34,7 @@ impl Tiles {
     /// from the first step of `right` on; `right` is `[steps][32]`; `sums` is `[rows][32]`. Each step of
     /// tiles is split while the one before it is multiplied, which leaves the vectors idle: `ring` must
     /// hold the first, and holds the first of `next` in the end, unless that is empty. On the way, the
-    /// lines of `later` are asked for, spread evenly.
+    /// lines of `next` are asked for, spread evenly.
     ///
     /// # Panics
     ///
@@ -48,7 +48,6 @@ impl Tiles {
         (sums, fresh): (&mut [f32], bool),
         ring: &mut Ring<'_>,
         next: Floats<'_>,
-        later: Floats<'_>,
     ) {
         let steps = right.len() / STEP_LEN;
         assert!(right.len() == steps * STEP_LEN && steps > 0, "whole steps");
@@ -68,15 +67,14 @@ impl Tiles {
             Floats::F16(_) => [block_2, half_block_2],
             Floats::BF16(_) => [block_1, half_block_1],
         };
-        let next = if next.is_empty() { right } else { next };
         // One after each group of products.
         let rounds = blocks.div_ceil(2) * steps * Self::piece_products(right.pieces());
         let mut work = Work {
             sums: sums.as_mut_ptr(),
             next: right.as_ptr(),
             steps,
-            lines: later.bytes().div_ceil(LINE).div_ceil(rounds),
-            fetch: later.as_ptr(),
+            lines: next.bytes().div_ceil(LINE).div_ceil(rounds),
+            fetch: next.as_ptr(),
             fresh: usize::from(fresh),
             order: if right.pieces() == 1 { &WORDS_IN_TURNS } else { &IN_TURNS },
         };
@@ -84,7 +82,7 @@ impl Tiles {
         unsafe { tile_asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG,) };
         for block in (0..blocks).step_by(2) {
             let rows = left[block * stride..].as_ptr();
-            if block + 2 >= blocks {
+            if block + 2 >= blocks && !next.is_empty() {
                 work.next = next.as_ptr();
             }
             work.sums = sums[block * TILE * COLUMNS..].as_mut_ptr();
@@ -164,11 +162,11 @@ mod tests {
         let (first, rest) = split_at(right, STEP_LEN);
         let mut ring = vec![bf16::ONE; Tiles::RING_LEN];
         let mut ring = Ring::new(tiles, &mut ring, first);
-        tiles.multiply_pieces((&pieces, stride), first, (&mut sums, true), &mut ring, rest, rest);
+        tiles.multiply_pieces((&pieces, stride), first, (&mut sums, true), &mut ring, rest);
         if !rest.is_empty() {
             let left = &pieces[Tiles::left_len(TILE, STEPS)..];
             let none = split_at(right, 0).0;
-            tiles.multiply_pieces((left, stride), rest, (&mut sums, false), &mut ring, none, none);
+            tiles.multiply_pieces((left, stride), rest, (&mut sums, false), &mut ring, none);
         }
         sums.truncate(rows * COLUMNS);
         sums
@@ -237,6 +235,6 @@ mod tests {
         let (right, mut ring) = (Floats::BF16(&right), [bf16::ONE; Tiles::RING_LEN]);
         let mut ring = Ring::new(tiles, &mut ring, right);
         let sums = &mut [0.0; 1024];
-        tiles.multiply_pieces((&left, 1536), right, (sums, true), &mut ring, right, right);
+        tiles.multiply_pieces((&left, 1536), right, (sums, true), &mut ring, right);
     }
 }
