@@ -21,6 +21,10 @@ use crate::workspace::LeafBuffers;
 /// Rows beyond which depth is cut, so that their pieces stay in the L2.
 const MANY_ROWS: usize = 32;
 
+/// Inputs and outputs from which on one tile of rows has the next panel fetched: it comes from memory.
+/// Smaller models lie in the L3, which is fast enough.
+const LARGE: usize = 768;
+
 /// The left operand in pieces: for every 16 rows what [`Tiles::split_rows`] gives.
 #[derive(Clone, Copy)]
 pub(crate) struct LeftPieces<'a>(&'a [bf16]);
@@ -72,6 +76,7 @@ pub(crate) fn multiply_split(
         let at = |step| first + step * Tiles::COLUMNS;
         floats(product.panels, at(chunk.steps.start)..at(chunk.steps.end))
     };
+    let ahead = rows > Tiles::ROWS || depth.min(product.columns) >= LARGE;
     let nothing = floats(product.panels, 0..0);
     let mut chunks = walk.chunks().peekable();
     let Some(right) = chunks.peek().map(&weights) else { return };
@@ -79,7 +84,10 @@ pub(crate) fn multiply_split(
     while let Some(chunk) = chunks.next() {
         let fresh = chunk.steps.start == 0;
         let sums = &mut sums[chunk.panel % kept * panel_sums..][..panel_sums];
-        let next = chunks.peek().map_or(nothing, &weights);
+        let next = chunks.peek().map_or(nothing, |chunk| {
+            let first = chunk.steps.start..chunk.steps.start + Tiles::FLOAT_STEPS;
+            weights(&if ahead { chunk.clone() } else { Chunk { steps: first, ..*chunk } })
+        });
         let left = &left[Tiles::left_len(Tiles::ROWS, chunk.steps.start)..];
         let right = weights(&chunk);
         tiles.multiply_pieces((left, stride), right, (&mut *sums, fresh), &mut ring, next);
@@ -101,6 +109,7 @@ struct Walk {
 }
 
 /// Some steps of a panel.
+#[derive(Clone)]
 struct Chunk {
     panel: usize,
     steps: Range<usize>,
