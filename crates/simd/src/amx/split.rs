@@ -210,7 +210,8 @@ unsafe fn store_pieces(
 ///
 /// # Safety
 ///
-/// The processor has AVX-512 F and BW; `row` is of `depth` elements; `out` is row `r` of the first of `depth / 32` times three tiles.
+/// The processor has AVX-512 F and BW; `row` is of `depth` elements; `out` is row `r` of the first of
+/// `depth / 32` times three tiles.
 #[target_feature(enable = "avx512f,avx512bw")]
 unsafe fn split_row(row: *const f32, depth: usize, out: *mut bf16) {
     // SAFETY: reads `depth` elements, 32 at a time, and writes a row of three tiles for each.
