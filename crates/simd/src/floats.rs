@@ -13,6 +13,15 @@ pub enum Floats<'a> {
     BF16(&'a [bf16]),
 }
 
+/// Which memory products of [`Floats`] ask for while they are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// What is named as next, spread evenly.
+    Next,
+    /// What lies some 16 KB beyond: for weights that come from memory one after the other.
+    Beyond,
+}
+
 impl Floats<'_> {
     /// How many bfloat16 each is the sum of.
     #[must_use]

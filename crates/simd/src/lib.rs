@@ -76,10 +76,10 @@ mod portable;
 mod simd;
 
 #[cfg(target_arch = "x86_64")]
-pub use amx::{Ring, Tiles};
-pub use floats::Floats;
+pub use amx::{Configured, Ring, Tiles};
+pub use floats::{Ahead, Floats};
 pub use isa::{Isa, IsaError, Level};
 pub use matrix::MatMut;
 #[cfg(not(target_arch = "x86_64"))]
-pub use no_amx::{Ring, Tiles};
+pub use no_amx::{Configured, Ring, Tiles};
 pub use simd::{Kernel, Simd};

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use half::bf16;
 
-use crate::Floats;
+use crate::{Ahead, Floats};
 
 /// Two steps in pieces, which nothing splits here.
 #[derive(Debug)]
@@ -13,10 +13,14 @@ pub struct Ring<'a>(Tiles, PhantomData<&'a mut [bf16]>);
 impl<'a> Ring<'a> {
     /// Cannot be called.
     #[must_use]
-    pub fn new(tiles: Tiles, _pieces: &'a mut [bf16], _panel: Floats<'_>) -> Self {
+    pub fn new(tiles: Tiles, _pieces: &'a mut [bf16], _panel: Floats<'_>, _ahead: Ahead) -> Self {
         match tiles {}
     }
 }
+
+/// The configuration of tile registers, which there are none of.
+#[derive(Debug)]
+pub struct Configured(Tiles);
 
 /// Products by tile registers, which no processor of this architecture has: there is no such value.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +52,12 @@ impl Tiles {
     #[must_use]
     pub fn left_len(rows: usize, depth: usize) -> usize {
         rows * depth * 3
+    }
+
+    /// Cannot be called.
+    #[must_use]
+    pub fn configure(self) -> Configured {
+        match self {}
     }
 
     /// Cannot be called.

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use super::{COLUMNS, CONFIG, LINE, ROW, TILE, Tiles, tile_asm};
+use super::{COLUMNS, LINE, ROW, TILE, Tiles, tile_asm};
 
 /// Steps of k that one multiplication of tiles takes.
 const STEPS: usize = 64;
@@ -32,8 +32,7 @@ impl Tiles {
         let rounds = rows.div_ceil(2 * TILE) * (depth / STEPS);
         let mut fetch =
             Fetch { at: next.as_ptr(), lines: next.len().div_ceil(LINE).div_ceil(rounds) };
-        // SAFETY: `self` proves that tiles can be used; the configuration is valid and 64 bytes.
-        unsafe { tile_asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG,) };
+        let _configured = self.configure();
         let blocks = left.chunks(2 * TILE * depth).zip(sums.chunks_mut(2 * TILE * COLUMNS));
         for (left, sums) in blocks {
             // SAFETY: tiles are configured; the lengths were checked above, so each chunk is of 16 or
@@ -46,8 +45,6 @@ impl Tiles {
                 }
             }
         }
-        // SAFETY: as above. Gives the registers back, which the system need not save any more.
-        unsafe { tile_asm!("tilerelease",) };
     }
 }
 

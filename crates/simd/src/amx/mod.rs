@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "tile instructions have no intrinsics in stable Rust")]
 
 mod bytes;
+mod configured;
 mod pieces;
 mod split;
 mod step;
@@ -10,6 +11,7 @@ mod step;
 use core::arch::asm;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 
+pub use configured::Configured;
 pub use pieces::Ring;
 
 /// Rows of a tile register, and columns of one of 32-bit sums.
@@ -41,7 +43,6 @@ use tile_asm;
 macro_rules! spin {
     ($instruction:literal, $rounds:expr) => {
         tile_asm!(
-            "ldtilecfg [{config}]",
             "2:",
             concat!($instruction, " tmm0, tmm4, tmm6"),
             concat!($instruction, " tmm1, tmm4, tmm7"),
@@ -49,8 +50,6 @@ macro_rules! spin {
             concat!($instruction, " tmm3, tmm5, tmm7"),
             "dec {rounds}",
             "jnz 2b",
-            "tilerelease",
-            config = in(reg) &raw const CONFIG,
             rounds = inout(reg) $rounds => _,
         )
     };
@@ -97,7 +96,8 @@ impl Tiles {
     /// and additions of bytes: the roof that no product of tiles can pass.
     #[must_use]
     pub fn spin_bytes(self, rounds: usize) -> usize {
-        // SAFETY: `self` proves that tiles can be used; the configuration is valid and 64 bytes.
+        let _configured = self.configure();
+        // SAFETY: tiles are configured.
         unsafe { spin!("tdpbusd", rounds.max(1)) };
         rounds.max(1) * 4 * 2 * TILE * TILE * ROW
     }
@@ -105,7 +105,8 @@ impl Tiles {
     /// The same with tiles of bfloat16.
     #[must_use]
     pub fn spin_pieces(self, rounds: usize) -> usize {
-        // SAFETY: as above.
+        let _configured = self.configure();
+        // SAFETY: tiles are configured.
         unsafe { spin!("tdpbf16ps", rounds.max(1)) };
         rounds.max(1) * 4 * 2 * TILE * TILE * split::STEPS
     }

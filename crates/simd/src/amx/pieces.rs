@@ -6,16 +6,16 @@
 //! vectors round it 32 times. (Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial
 //! Intelligence Datatype For Higher-Precision Computations", 2019.)
 
-use core::arch::asm;
-
 use half::bf16;
 
-use super::split::{IN_TURNS, PIECES, STEPS, WORDS_IN_TURNS};
+use super::split::{PIECES, STEPS};
 use super::step::{
-    Multiply, Work, block_1, block_2, block_3, half_block_1, half_block_2, half_block_3,
+    Multiply, Work, block_1, block_1_beyond, block_2, block_2_beyond, block_3, block_3_beyond,
+    half_block_1, half_block_1_beyond, half_block_2, half_block_2_beyond, half_block_3,
+    half_block_3_beyond,
 };
-use super::{COLUMNS, CONFIG, LINE, TILE, Tiles, tile_asm};
-use crate::Floats;
+use super::{COLUMNS, TILE, Tiles};
+use crate::{Ahead, Floats};
 
 impl Tiles {
     /// Elements of the room in which weights are split: two steps of tiles.
@@ -33,8 +33,8 @@ impl Tiles {
     /// `left` is what [`split_rows`](Self::split_rows) gives for each 16 rows, `stride` elements apart,
     /// from the first step of `right` on; `right` is `[steps][32]`; `sums` is `[rows][32]`. Each step of
     /// tiles is split while the one before it is multiplied, which leaves the vectors idle: `ring` must
-    /// hold the first, and holds the first of `next` in the end, unless that is empty. On the way, the
-    /// lines of `next` are asked for, spread evenly.
+    /// hold the first, and holds the first of `next` in the end, unless that is empty. On the way memory
+    /// is asked for as the ring says.
     ///
     /// # Panics
     ///
@@ -62,29 +62,34 @@ impl Tiles {
         assert_eq!(next.pieces(), right.pieces(), "the same elements");
         assert!(next.is_empty() || next.len() >= STEP_LEN, "a step to split");
         assert_eq!(ring.pieces.len(), Self::RING_LEN, "room for two steps");
-        let multiply: [Multiply; 2] = match right {
-            Floats::F32(_) => [block_3, half_block_3],
-            Floats::F16(_) => [block_2, half_block_2],
-            Floats::BF16(_) => [block_1, half_block_1],
+        let multiply: [Multiply; 2] = match (right, ring.ahead) {
+            (Floats::F32(_), Ahead::Next) => [block_3, half_block_3],
+            (Floats::F16(_), Ahead::Next) => [block_2, half_block_2],
+            (Floats::BF16(_), Ahead::Next) => [block_1, half_block_1],
+            (Floats::F32(_), Ahead::Beyond) => [block_3_beyond, half_block_3_beyond],
+            (Floats::F16(_), Ahead::Beyond) => [block_2_beyond, half_block_2_beyond],
+            (Floats::BF16(_), Ahead::Beyond) => [block_1_beyond, half_block_1_beyond],
         };
-        // One after each group of products.
-        let rounds = blocks.div_ceil(2) * steps * Self::piece_products(right.pieces());
+        // One in each half of a pair of steps.
+        let rounds = blocks.div_ceil(2) * steps * STEPS;
         let mut work = Work {
             sums: sums.as_mut_ptr(),
             next: right.as_ptr(),
             steps,
-            lines: next.bytes().div_ceil(LINE).div_ceil(rounds),
+            stride: next.bytes().div_ceil(rounds),
             fetch: next.as_ptr(),
             fresh: usize::from(fresh),
-            order: if right.pieces() == 1 { &WORDS_IN_TURNS } else { &IN_TURNS },
+            left: left.as_ptr(),
         };
-        // SAFETY: `self` proves that tiles can be used; the configuration is valid and 64 bytes.
-        unsafe { tile_asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG,) };
+        let _configured = self.configure();
         for block in (0..blocks).step_by(2) {
             let rows = left[block * stride..].as_ptr();
-            if block + 2 >= blocks && !next.is_empty() {
+            let last = block + 2 >= blocks;
+            if last && !next.is_empty() {
                 work.next = next.as_ptr();
             }
+            // The next panel begins with the first rows again.
+            work.left = left[if last { 0 } else { (block + 2) * stride }..].as_ptr();
             work.sums = sums[block * TILE * COLUMNS..].as_mut_ptr();
             work.steps = steps;
             let (now, later) = ring.pieces.split_at_mut(RING_STEP);
@@ -99,8 +104,6 @@ impl Tiles {
             }
             ring.at = (ring.at + steps) % 2;
         }
-        // SAFETY: as above. Gives the registers back, which the system need not save any more.
-        unsafe { tile_asm!("tilerelease",) };
     }
 }
 
@@ -116,18 +119,20 @@ pub struct Ring<'a> {
     pieces: &'a mut [bf16],
     /// Which half comes next.
     at: usize,
+    ahead: Ahead,
 }
 
 impl<'a> Ring<'a> {
-    /// Splits the first step of `panel` into `pieces`, of [`Tiles::RING_LEN`] elements.
+    /// Splits the first step of `panel` into `pieces`, of [`Tiles::RING_LEN`] elements; `ahead` says
+    /// which memory products ask for.
     ///
     /// # Panics
     ///
     /// When the panel is shorter than a step, or there is other room.
-    pub fn new(tiles: Tiles, pieces: &'a mut [bf16], panel: Floats<'_>) -> Self {
+    pub fn new(tiles: Tiles, pieces: &'a mut [bf16], panel: Floats<'_>, ahead: Ahead) -> Self {
         assert_eq!(pieces.len(), Tiles::RING_LEN, "room for two steps");
         tiles.split_step(panel, pieces);
-        Self { pieces, at: 0 }
+        Self { pieces, at: 0, ahead }
     }
 }
 
@@ -151,6 +156,19 @@ mod tests {
     }
 
     fn product(tiles: Tiles, left: &[f32], right: Floats<'_>, depth: usize) -> Vec<f32> {
+        let [sums, same] =
+            [Ahead::Next, Ahead::Beyond].map(|x| multiply(tiles, left, right, depth, x));
+        assert!(sums.iter().zip(&same).all(|(a, b)| a.to_bits() == b.to_bits()));
+        sums
+    }
+
+    fn multiply(
+        tiles: Tiles,
+        left: &[f32],
+        right: Floats<'_>,
+        depth: usize,
+        ahead: Ahead,
+    ) -> Vec<f32> {
         let rows = left.len() / depth;
         let mut pieces = vec![bf16::ONE; Tiles::left_len(rows.next_multiple_of(TILE), depth)];
         let stride = Tiles::left_len(TILE, depth);
@@ -161,7 +179,7 @@ mod tests {
         // In two parts, whose sums go on.
         let (first, rest) = split_at(right, STEP_LEN);
         let mut ring = vec![bf16::ONE; Tiles::RING_LEN];
-        let mut ring = Ring::new(tiles, &mut ring, first);
+        let mut ring = Ring::new(tiles, &mut ring, first, ahead);
         tiles.multiply_pieces((&pieces, stride), first, (&mut sums, true), &mut ring, rest);
         if !rest.is_empty() {
             let left = &pieces[Tiles::left_len(TILE, STEPS)..];
@@ -233,7 +251,7 @@ mod tests {
         let Some(tiles) = Tiles::new() else { panic!("as many rows as sums: no tiles here") };
         let (left, right) = ([bf16::ONE; 1536], [bf16::ONE; 1024]);
         let (right, mut ring) = (Floats::BF16(&right), [bf16::ONE; Tiles::RING_LEN]);
-        let mut ring = Ring::new(tiles, &mut ring, right);
+        let mut ring = Ring::new(tiles, &mut ring, right, Ahead::Next);
         let sums = &mut [0.0; 1024];
         tiles.multiply_pieces((&left, 1536), right, (sums, true), &mut ring, right);
     }

@@ -145,24 +145,12 @@ static SIDE_BY_SIDE: [i16; 32] = {
 };
 
 /// The same, in turns.
-pub(super) static IN_TURNS: [i16; 32] = {
+static IN_TURNS: [i16; 32] = {
     let mut order = [0; 32];
     let mut i = 0;
     while i < 16 {
         order[2 * i] = 2 * i as i16 + 1;
         order[2 * i + 1] = 32 + 2 * i as i16 + 1;
-        i += 1;
-    }
-    order
-};
-
-/// Words of two halves of vectors in turns.
-pub(super) static WORDS_IN_TURNS: [i16; 32] = {
-    let mut order = [0; 32];
-    let mut i = 0;
-    while i < 16 {
-        order[2 * i] = i as i16;
-        order[2 * i + 1] = 32 + i as i16;
         i += 1;
     }
     order

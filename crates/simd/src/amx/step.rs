@@ -17,14 +17,14 @@ pub(super) struct Work {
     pub(super) next: *const u8,
     /// Steps of tiles, at least one.
     pub(super) steps: usize,
-    /// Lines to ask for after each group of products.
-    pub(super) lines: usize,
-    /// Where they begin.
+    /// Bytes from what one half of a pair of steps asks for to what the next half does.
+    pub(super) stride: usize,
+    /// Where to begin.
     pub(super) fetch: *const u8,
     /// Whether the sums begin with zero.
     pub(super) fresh: usize,
-    /// The order in which two vectors are shuffled.
-    pub(super) order: &'static [i16; 32],
+    /// The first step of the rows that come after these.
+    pub(super) left: *const bf16,
 }
 
 // Where the assembly finds them.
@@ -32,10 +32,10 @@ const _: () = assert!(
     offset_of!(Work, sums) == 0
         && offset_of!(Work, next) == 8
         && offset_of!(Work, steps) == 16
-        && offset_of!(Work, lines) == 24
+        && offset_of!(Work, stride) == 24
         && offset_of!(Work, fetch) == 32
         && offset_of!(Work, fresh) == 40
-        && offset_of!(Work, order) == 48
+        && offset_of!(Work, left) == 48
 );
 
 /// Multiplies a block: two blocks of rows, the first step of a panel, both halves of the ring.
@@ -72,7 +72,7 @@ macro_rules! right {
     };
 }
 
-/// Multiplies what is loaded, and asks for some lines.
+/// Multiplies what is loaded.
 macro_rules! products {
     (block) => {
         concat!(
@@ -80,27 +80,10 @@ macro_rules! products {
             "tdpbf16ps tmm1, tmm4, tmm7\n",
             "tdpbf16ps tmm2, tmm5, tmm6\n",
             "tdpbf16ps tmm3, tmm5, tmm7\n",
-            fetch!(),
         )
     };
     (half) => {
-        concat!("tdpbf16ps tmm0, tmm4, tmm6\ntdpbf16ps tmm1, tmm4, tmm7\n", fetch!())
-    };
-}
-
-macro_rules! fetch {
-    () => {
-        concat!(
-            "mov {count}, [{work} + 24]\n",
-            "test {count}, {count}\n",
-            "jz 4f\n",
-            "3:\n",
-            "prefetcht1 [{fetch}]\n",
-            "add {fetch}, 64\n",
-            "dec {count}\n",
-            "jnz 3b\n",
-            "4:\n",
-        )
+        "tdpbf16ps tmm0, tmm4, tmm6\ntdpbf16ps tmm1, tmm4, tmm7\n"
     };
 }
 
@@ -136,13 +119,21 @@ macro_rules! cut {
     };
 }
 
-/// Stores the upper halves of zmm`$a` and zmm`$b` in turns; changes the first.
+/// Stores the upper halves of zmm`$a` and zmm`$b` in turns; changes the first. A shift and a blend are
+/// two operations, `vpermt2w` would be three.
 macro_rules! upper {
-    ($a:literal, $b:literal, $piece:literal, $half:literal, $pair:literal) => {
+    ($a:literal, $b:literal, $piece:literal, $half:tt, $pair:literal) => {
+        concat!("vpsrld zmm", $a, ", zmm", $a, ", 16\n", store!($a, $b, $piece, $half, $pair),)
+    };
+}
+
+/// Stores the even words of zmm`$a` and the odd ones of zmm`$b`; changes the first.
+macro_rules! store {
+    ($a:literal, $b:literal, $piece:literal, $half:tt, $pair:literal) => {
         concat!(
-            "vpermt2w zmm",
+            "vmovdqu16 zmm",
             $a,
-            ", zmm30, zmm",
+            "{{k1}}, zmm",
             $b,
             "\n",
             "vmovups [{later} + 2048 * ",
@@ -160,22 +151,23 @@ macro_rules! upper {
 
 /// Splits 16 columns of a pair of steps.
 macro_rules! split {
-    (1, $half:literal, $pair:literal) => {
+    (1, $half:tt, $pair:literal) => {
         concat!(
-            "vmovups ymm0, [{from} + 128 * ",
+            "vpmovzxwd zmm0, [{from} + 128 * ",
             $pair,
             " + 32 * ",
             $half,
             "]\n",
-            "vmovups ymm1, [{from} + 128 * ",
+            "vpmovzxwd zmm1, [{from} + 128 * ",
             $pair,
             " + 64 + 32 * ",
             $half,
             "]\n",
-            upper!(0, 1, 0, $half, $pair),
+            "vpslld zmm1, zmm1, 16\n",
+            store!(0, 1, 0, $half, $pair),
         )
     };
-    (2, $half:literal, $pair:literal) => {
+    (2, $half:tt, $pair:literal) => {
         concat!(
             "vcvtph2ps zmm0, [{from} + 128 * ",
             $pair,
@@ -192,7 +184,7 @@ macro_rules! split {
             upper!(2, 3, 1, $half, $pair),
         )
     };
-    (3, $half:literal, $pair:literal) => {
+    (3, $half:tt, $pair:literal) => {
         concat!(
             "vmovups zmm0, [{from} + 256 * ",
             $pair,
@@ -213,38 +205,107 @@ macro_rules! split {
     };
 }
 
-/// Splits some pairs of the next step.
+/// Asks for memory while half of a pair of steps is split: for what comes next, or for what lies 16 KB
+/// beyond.
+///
+/// In the first case, lines are asked for twice where there are few of them: one that is still under
+/// way costs little, and the reads are more evenly spread than with branches.
+macro_rules! ask {
+    (next, $pieces:tt, $half:tt, $pair:literal) => {
+        "prefetcht1 [{fetch}]\nprefetcht1 [{fetch} + 64]\nadd {fetch}, {stride}\n"
+    };
+    (beyond, 3, $half:tt, $pair:literal) => {
+        concat!(
+            "prefetcht1 [{from} + 16384 + 256 * ",
+            $pair,
+            " + 128 * ",
+            $half,
+            "]\n",
+            "prefetcht1 [{from} + 16384 + 256 * ",
+            $pair,
+            " + 128 * ",
+            $half,
+            " + 64]\n",
+        )
+    };
+    (beyond, $pieces:tt, $half:tt, $pair:literal) => {
+        concat!("prefetcht1 [{from} + 16384 + 128 * ", $pair, " + 64 * ", $half, "]\n")
+    };
+}
+
+/// Fetches a share of the next step of the left operand into the L1: a tile register that is loaded
+/// from the L2 keeps its products waiting.
+macro_rules! left_ahead {
+    (half, 1, $pair:literal) => {
+        ""
+    };
+    ($rows:ident, 0, $pair:literal) => {
+        three_lines!("upper_ahead", $pair)
+    };
+    (block, 1, $pair:literal) => {
+        three_lines!("lower_ahead", $pair)
+    };
+}
+
+macro_rules! three_lines {
+    ($from:literal, $pair:literal) => {
+        concat!(
+            "prefetcht0 [{",
+            $from,
+            "} + 192 * ",
+            $pair,
+            "]\nprefetcht0 [{",
+            $from,
+            "} + 64 + 192 * ",
+            $pair,
+            "]\nprefetcht0 [{",
+            $from,
+            "} + 128 + 192 * ",
+            $pair,
+            "]\n",
+        )
+    };
+}
+
+/// Splits some pairs of the next step, and fetches what belongs to them.
 macro_rules! pairs {
-    ($pieces:tt, $($pair:literal)*) => {
-        concat!($(split!($pieces, 0, $pair), split!($pieces, 1, $pair),)*)
+    ($rows:ident, $ask:ident, $pieces:tt, $($pair:literal)*) => {
+        concat!($(
+            split!($pieces, 0, $pair),
+            left_ahead!($rows, 0, $pair),
+            ask!($ask, $pieces, 0, $pair),
+            split!($pieces, 1, $pair),
+            left_ahead!($rows, 1, $pair),
+            ask!($ask, $pieces, 1, $pair),
+        )*)
     };
 }
 
 /// One step: the products of pieces, of which only one changes from each to the next. The numbers are
 /// added in the same order whatever the pieces of the right operand; those it lacks are zero.
 macro_rules! step {
-    ($rows:ident, 1) => {
+    ($rows:ident, $ask:ident, 1) => {
         concat!(
-            left!($rows, 1), right!(0), products!($rows), pairs!(1, 0 1 2 3 4 5),
-            left!($rows, 2), products!($rows), pairs!(1, 6 7 8 9 10),
-            left!($rows, 0), products!($rows), pairs!(1, 11 12 13 14 15),
+            left!($rows, 1), right!(0), products!($rows), pairs!($rows, $ask, 1, 0 1 2 3 4 5),
+            left!($rows, 2), products!($rows), pairs!($rows, $ask, 1, 6 7 8 9 10),
+            left!($rows, 0), products!($rows), pairs!($rows, $ask, 1, 11 12 13 14 15),
         )
     };
-    ($rows:ident, 2) => {
+    ($rows:ident, $ask:ident, 2) => {
         concat!(
-            left!($rows, 0), right!(1), products!($rows), pairs!(2, 0 1 2 3),
-            left!($rows, 1), products!($rows), pairs!(2, 4 5 6),
-            right!(0), products!($rows), pairs!(2, 7 8 9),
-            left!($rows, 2), products!($rows), pairs!(2, 10 11 12),
-            left!($rows, 0), products!($rows), pairs!(2, 13 14 15),
+            left!($rows, 0), right!(1), products!($rows), pairs!($rows, $ask, 2, 0 1 2 3),
+            left!($rows, 1), products!($rows), pairs!($rows, $ask, 2, 4 5 6),
+            right!(0), products!($rows), pairs!($rows, $ask, 2, 7 8 9),
+            left!($rows, 2), products!($rows), pairs!($rows, $ask, 2, 10 11 12),
+            left!($rows, 0), products!($rows), pairs!($rows, $ask, 2, 13 14 15),
         )
     };
-    ($rows:ident, 3) => {
+    ($rows:ident, $ask:ident, 3) => {
         concat!(
-            left!($rows, 0), right!(2), products!($rows), pairs!(3, 0 1 2 3),
-            right!(1), products!($rows), pairs!(3, 4 5 6 7),
-            left!($rows, 1), products!($rows), pairs!(3, 8 9 10 11),
-            right!(0), products!($rows), pairs!(3, 12 13 14 15),
+            left!($rows, 0), right!(2), products!($rows), pairs!($rows, $ask, 3, 0 1 2 3),
+            right!(1), products!($rows), pairs!($rows, $ask, 3, 4 5 6 7),
+            left!($rows, 1), products!($rows), pairs!($rows, $ask, 3, 8 9 10 11),
+            right!(0), products!($rows), pairs!($rows, $ask, 3, 12 13 14 15),
             left!($rows, 2), products!($rows),
             left!($rows, 0), products!($rows),
         )
@@ -258,36 +319,37 @@ macro_rules! begin {
             "cmp qword ptr [{work} + 40], 0\n",
             "jne 5f\n",
             "mov {fetch}, [{work}]\n",
-            "mov {count}, 128\n",
+            "mov {stride}, 128\n",
             sums!(load, $rows),
             "jmp 6f\n",
             "5:\n",
             "tilezero tmm0\ntilezero tmm1\ntilezero tmm2\ntilezero tmm3\n",
             "6:\n",
             "mov {fetch}, [{work} + 32]\n",
+            "mov {stride}, [{work} + 24]\n",
         )
     };
 }
 
 macro_rules! sums {
     (load, half) => {
-        "tileloadd tmm0, [{fetch} + {count}]\ntileloadd tmm1, [{fetch} + {count} + 64]\n"
+        "tileloadd tmm0, [{fetch} + {stride}]\ntileloadd tmm1, [{fetch} + {stride} + 64]\n"
     };
     (load, block) => {
         concat!(
             sums!(load, half),
-            "tileloadd tmm2, [{fetch} + {count} + 2048]\n",
-            "tileloadd tmm3, [{fetch} + {count} + 2048 + 64]\n",
+            "tileloadd tmm2, [{fetch} + {stride} + 2048]\n",
+            "tileloadd tmm3, [{fetch} + {stride} + 2048 + 64]\n",
         )
     };
     (store, half) => {
-        "tilestored [{fetch} + {count}], tmm0\ntilestored [{fetch} + {count} + 64], tmm1\n"
+        "tilestored [{fetch} + {stride}], tmm0\ntilestored [{fetch} + {stride} + 64], tmm1\n"
     };
     (store, block) => {
         concat!(
             sums!(store, half),
-            "tilestored [{fetch} + {count} + 2048], tmm2\n",
-            "tilestored [{fetch} + {count} + 2048 + 64], tmm3\n",
+            "tilestored [{fetch} + {stride} + 2048], tmm2\n",
+            "tilestored [{fetch} + {stride} + 2048 + 64], tmm3\n",
         )
     };
 }
@@ -303,9 +365,9 @@ macro_rules! step_bytes {
 }
 
 /// Defines a function for blocks of 32 rows (`block`) or 16 (`half`) and 32 columns, with `$pieces`
-/// pieces of the right operand.
+/// pieces of the right operand. Memory is asked for a chunk ahead (`next`) or a little (`beyond`).
 macro_rules! block {
-    ($name:ident, $rows:ident, $pieces:tt) => {
+    ($name:ident, $rows:ident, $pieces:tt, $ask:ident) => {
         /// Computes the sums of a block, and splits what comes next.
         ///
         /// # Safety
@@ -324,16 +386,21 @@ macro_rules! block {
             // each step but the first, and the next one. Prefetches read nothing and never fault.
             unsafe {
                 tile_asm!(
-                    "mov {count}, [{work} + 48]",
-                    "vmovups zmm30, [{count}]",
+                    "mov {stride:e}, 0xaaaaaaaa",
+                    "kmovd k1, {stride:e}",
                     "vpternlogd zmm31, zmm31, zmm31, 0xff",
                     "vpslld zmm31, zmm31, 16",
                     begin!($rows),
                     "2:",
                     concat!("add {from}, ", step_bytes!($pieces)),
+                    "lea {upper_ahead}, [{left} + 3072]",
                     "cmp qword ptr [{work} + 16], 1",
                     "cmove {from}, [{work} + 8]",
-                    step!($rows, $pieces),
+                    "cmove {upper_ahead}, [{work} + 48]",
+                    "mov {lower_ahead}, {upper_ahead}",
+                    "sub {lower_ahead}, {left}",
+                    "add {lower_ahead}, {lower}",
+                    step!($rows, $ask, $pieces),
                     "add {left}, 3072",
                     "add {lower}, 3072",
                     "xchg {now}, {later}",
@@ -341,7 +408,7 @@ macro_rules! block {
                     "jnz 2b",
                     "mov [{work} + 32], {fetch}",
                     "mov {fetch}, [{work}]",
-                    "mov {count}, 128",
+                    "mov {stride}, 128",
                     sums!(store, $rows),
                     left = inout(reg) left[0] => _,
                     lower = inout(reg) left[1] => _,
@@ -351,18 +418,26 @@ macro_rules! block {
                     later = inout(reg) ring[1] => _,
                     work = in(reg) work,
                     fetch = out(reg) _,
-                    count = out(reg) _,
+                    stride = out(reg) _,
+                    upper_ahead = out(reg) _,
+                    lower_ahead = out(reg) _,
                     out("zmm0") _, out("zmm1") _, out("zmm2") _, out("zmm3") _, out("zmm4") _,
-                    out("zmm5") _, out("zmm30") _, out("zmm31") _,
+                    out("zmm5") _, out("zmm31") _, out("k1") _,
                 );
             }
         }
     };
 }
 
-block!(block_1, block, 1);
-block!(block_2, block, 2);
-block!(block_3, block, 3);
-block!(half_block_1, half, 1);
-block!(half_block_2, half, 2);
-block!(half_block_3, half, 3);
+block!(block_1, block, 1, next);
+block!(block_2, block, 2, next);
+block!(block_3, block, 3, next);
+block!(half_block_1, half, 1, next);
+block!(half_block_2, half, 2, next);
+block!(half_block_3, half, 3, next);
+block!(block_1_beyond, block, 1, beyond);
+block!(block_2_beyond, block, 2, beyond);
+block!(block_3_beyond, block, 3, beyond);
+block!(half_block_1_beyond, half, 1, beyond);
+block!(half_block_2_beyond, half, 2, beyond);
+block!(half_block_3_beyond, half, 3, beyond);
