@@ -9,7 +9,6 @@ use super::ahead::{LINE, Lines};
 use super::epilogue::Epilogue;
 use super::int8::{Int8Left, Int8Panel, multiply_int8};
 use super::packed_matrix::Panels;
-use super::pieces::LeftPieces;
 use super::row_panels::RowPanels;
 use super::tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 use super::tiles::Int8Rows;
@@ -29,8 +28,8 @@ pub(crate) enum Left<'a> {
     Int8(Int8Left<'a>),
     /// Bytes row by row, for tile registers.
     Int8Rows(Int8Rows<'a>),
-    /// Floats in pieces, for tile registers.
-    Pieces(LeftPieces<'a>),
+    /// Floats row by row, `[rows][k]`, for tile registers.
+    Rows(&'a [f32]),
 }
 
 /// The operands of a product, shared by all of its blocks.

@@ -55,7 +55,7 @@ use rayon::join;
 use self::block::{Left, Product, multiply_block};
 use self::int8::{Int8Left, quantize_left, quantize_rows};
 use self::packed_matrix::Panels;
-use self::pieces::{multiply_split, split_left};
+use self::pieces::multiply_split;
 use self::tall::multiply_tall;
 use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
 use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block};
@@ -64,18 +64,27 @@ use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 /// Rows of A that are packed at a time; 3,072 columns of them are 2.4 MB.
 const SUPER_ROWS: usize = 192;
 
+/// Inputs and outputs from which on f32 weights of a model do not stay in caches.
+const LARGE: usize = 768;
+
 /// Rows from which on a thread has some of its own. Fewer are cut between columns.
 ///
 /// Threads with rows of their own each read all weights: of f32, that takes longer than waiting for
-/// the rows to be packed once.
-fn thread_rows(kind: WeightKind) -> usize {
-    if kind == WeightKind::F32 { 64 } else { 32 }
+/// the rows to be packed once; for large matrices and tile registers, which are fast, even more so.
+fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
+    let large = weights.rows().min(weights.depth()) >= LARGE;
+    match weights.kind() {
+        WeightKind::F32 if large && split_by_threads(isa, weights) => 96,
+        WeightKind::F32 => 64,
+        _ => 32,
+    }
 }
 
 /// Most tiles of rows for which weights in half precision are widened one by one.
 const TALL_TILES: usize = 3;
 
-/// Pieces of columns into which a thread's rows are cut: enough for others to help out.
+/// Pieces of columns into which a thread's rows are cut: enough for others to help out. A thread that
+/// splits its rows by itself has one: it would split them anew for each.
 const PIECES: usize = 4;
 
 /// `out = epilogue(left · weightsᵀ)`, row-major: `left` `[m, k]`, `weights` `[n, k]`, `out` `[m, n]`.
@@ -97,10 +106,11 @@ pub fn matmul(
     epilogue.check(n, out.len());
     let threads = rayon::current_num_threads();
     let small = left.len().saturating_mul(n) < GRAIN;
-    let own = left.len() / k.max(1) / thread_rows(weights.kind());
+    let own = left.len() / k.max(1) / thread_rows(isa, weights);
     let parts = if small { 1 } else { threads.min(own).max(1) };
     let job = Job { isa, left, weights, epilogue, leaves: &workspace.leaves };
-    let pieces = if threads == 1 { 1 } else { (PIECES * threads).div_ceil(parts) };
+    let each = if split_by_threads(isa, weights) { 1 } else { PIECES };
+    let pieces = if threads == 1 { 1 } else { (each * threads).div_ceil(parts) };
     job.rows(MatMut::new(out, n), 0, parts, pieces);
 }
 
@@ -145,8 +155,6 @@ impl Job<'_> {
     fn part(&self, mut out: MatMut<'_>, first: usize, pieces: usize) {
         let (n, k) = (self.weights.rows(), self.weights.depth());
         let blocks = out.rows().div_ceil(SUPER_ROWS);
-        // Threads without rows of their own help to split them.
-        let shared = pieces > PIECES;
         let mut start = 0;
         self.leaves.with(|packed| {
             for block in 0..blocks {
@@ -154,7 +162,7 @@ impl Job<'_> {
                 let rows = RowPanels::new(end - start, self.tile_rows(end - start));
                 let left = &self.left[(first + start) * k..(first + end) * k];
                 let product = Product {
-                    left: pack_operand(self.isa, packed, left, rows, self.weights, shared),
+                    left: pack_operand(self.isa, packed, left, rows, self.weights),
                     rows,
                     panels: self.weights.panels(),
                     epilogue: self.epilogue,
@@ -164,7 +172,7 @@ impl Job<'_> {
                 };
                 let cut = Cut {
                     rows: match product.left {
-                        Left::Pieces(_) => RowBorders::Every(Tiles::ROWS),
+                        Left::Rows(_) => RowBorders::Every(Tiles::ROWS),
                         _ => RowBorders::Panels(rows),
                     },
                     column_step: self.weights.panel_width(),
@@ -189,7 +197,7 @@ fn multiply_packed(isa: Isa, product: &Product<'_>, block: Block<'_>, buffers: &
     {
         return multiply_tiles((isa, tiles), product, left, panels, block, &mut buffers.sums);
     }
-    if let (Left::Pieces(left), Some(tiles)) = (product.left, isa.tiles()) {
+    if let (Left::Rows(left), Some(tiles)) = (product.left, isa.tiles()) {
         return multiply_split((isa, tiles), product, left, block, buffers);
     }
     if product.rows.tile_rows() == isa.tile_rows() {
@@ -206,20 +214,22 @@ fn multiply_packed(isa: Isa, product: &Product<'_>, block: Block<'_>, buffers: &
     }
 }
 
+/// Whether each thread splits the left operand for itself: so it is with products of floats in pieces.
+fn split_by_threads(isa: Isa, weights: &PackedMatrix) -> bool {
+    weights.kind() != WeightKind::Int8 && tiles_for(isa, weights).is_some()
+}
+
 /// Packs some rows of the left operand as the weights need them.
 fn pack_operand<'a>(
     isa: Isa,
     buffers: &'a mut LeafBuffers,
-    left: &[f32],
+    left: &'a [f32],
     rows: RowPanels,
     weights: &PackedMatrix,
-    shared: bool,
 ) -> Left<'a> {
     let k = weights.depth();
-    if let Some(tiles) = tiles_for(isa, weights).filter(|_| weights.kind() != WeightKind::Int8) {
-        let count = (left.len() / k).next_multiple_of(Tiles::ROWS);
-        let out = buffers.pieces.first(Tiles::left_len(count, k));
-        return Left::Pieces(split_left(tiles, out, left, k, shared));
+    if split_by_threads(isa, weights) {
+        return Left::Rows(left);
     }
     let len = rows.packed_len(k);
     if weights.kind() != WeightKind::Int8 {
