@@ -237,14 +237,18 @@ fn a_row_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
 
 #[test]
 fn a_product_with_many_column_panels_has_the_bits_of_its_rows() {
-    // With tile registers, depth is cut for many rows but not for one, and so are the panels.
+    // With tile registers, depth is cut for many rows but not for one, and so are the panels: one
+    // thread has 26 of them here.
     let (isa, m, n, k) = (Isa::best(), 40, 832, 1056);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let (left, weights) = (matrix(1, m, k), matrix(2, n, k));
     let half: Vec<f16> = weights.iter().map(|x| f16::from_f32(*x)).collect();
     for packed in [pack(isa, n, k, &weights, vec![]), pack(isa, n, k, &half, vec![])] {
         let product = |left: &[f32]| {
             let mut out = vec![0.0; left.len() / k * n];
-            matmul(isa, &mut Workspace::new(), left, &packed, &Epilogue::None, &mut out);
+            pool.install(|| {
+                matmul(isa, &mut Workspace::new(), left, &packed, &Epilogue::None, &mut out);
+            });
             out
         };
         let whole = product(&left);

@@ -14,9 +14,9 @@ pub enum Floats<'a> {
 }
 
 /// Which memory products of [`Floats`] ask for while they are computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Ahead {
-    /// What is named as next, spread evenly.
+    /// What is named as next, spread evenly over what comes before it.
     Next,
     /// What lies some 16 KB beyond: for weights that come from memory one after the other.
     Beyond,

@@ -20,7 +20,7 @@ impl<'a> Ring<'a> {
 
 /// The configuration of tile registers, which there are none of.
 #[derive(Debug)]
-pub struct Configured(Tiles);
+pub struct Configured(Tiles, PhantomData<*const ()>);
 
 /// Products by tile registers, which no processor of this architecture has: there is no such value.
 #[derive(Clone, Copy, Debug)]

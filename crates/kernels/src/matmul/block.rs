@@ -19,7 +19,7 @@ use crate::parallel::Block;
 /// Steps of k at a time: both operands may come from the L2, and few sums are parked.
 pub(crate) const DEPTH: usize = 768;
 
-/// The packed left operand.
+/// The left operand as the product takes it.
 #[derive(Clone, Copy)]
 pub(crate) enum Left<'a> {
     /// Row panels, `[panels][k / STEP][tile rows][STEP]`.

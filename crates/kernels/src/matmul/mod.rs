@@ -18,7 +18,9 @@
 //! Weights in half precision are widened, a block of a panel at a time, into an f32 buffer that stays
 //! near; sums are f32. With 8-bit weights A is packed into bytes, with a scale for each row,
 //! and sums are 32-bit integers: see [`int8`]. Tile registers (AMX) take the place of the two innermost
-//! loops where the processor has them: see [`tiles`] for bytes and [`pieces`] for floats.
+//! loops where the processor has them: see [`tiles`] for bytes and [`pieces`] for floats. With the latter
+//! A is not packed in loop 4 but split by each thread in loop 3, a thread has its columns in one piece, and
+//! sums wait in a buffer of its own between two blocks of k.
 //!
 //! # Determinism
 //!
@@ -70,7 +72,8 @@ const LARGE: usize = 768;
 /// Rows from which on a thread has some of its own. Fewer are cut between columns.
 ///
 /// Threads with rows of their own each read all weights: of f32, that takes longer than waiting for
-/// the rows to be packed once; for large matrices and tile registers, which are fast, even more so.
+/// the rows to be packed once. With tile registers each reads and splits all weights, where otherwise
+/// each splits all rows: of large matrices, that takes longer up to some more rows.
 fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     let large = weights.rows().min(weights.depth()) >= LARGE;
     match weights.kind() {
@@ -151,7 +154,7 @@ impl Job<'_> {
         if half && whole && rows <= TALL_TILES * tall { tall } else { wide }
     }
 
-    /// Packs the rows from `first` on, then cuts between columns.
+    /// Packs the rows from `first` on, unless each thread splits its own, then cuts between columns.
     fn part(&self, mut out: MatMut<'_>, first: usize, pieces: usize) {
         let (n, k) = (self.weights.rows(), self.weights.depth());
         let blocks = out.rows().div_ceil(SUPER_ROWS);
@@ -219,7 +222,7 @@ fn split_by_threads(isa: Isa, weights: &PackedMatrix) -> bool {
     weights.kind() != WeightKind::Int8 && tiles_for(isa, weights).is_some()
 }
 
-/// Packs some rows of the left operand as the weights need them.
+/// Packs some rows of the left operand as the weights need them, or hands them on as they are.
 fn pack_operand<'a>(
     isa: Isa,
     buffers: &'a mut LeafBuffers,

@@ -56,9 +56,10 @@ pub(crate) fn multiply_split(
     let padded = rows.next_multiple_of(Tiles::ROWS);
     let few = rows <= MANY_ROWS;
     let cut = if few { depth } else { DEPTH };
-    // Sums are left for later steps.
-    let kept = if cut < depth { KEPT_PANELS } else { 1 };
-    let walk = Walk { panels: block.out.columns() / Tiles::COLUMNS, kept, depth, cut };
+    let panels = block.out.columns() / Tiles::COLUMNS;
+    // Where depth is cut, sums wait for later steps.
+    let kept = if cut < depth { KEPT_PANELS.min(panels).max(1) } else { 1 };
+    let walk = Walk { panels, kept, depth, cut };
     let panel_sums = padded * Tiles::COLUMNS;
     let sums = sums_f32.first(kept * panel_sums);
     let first_column = block.column;
@@ -89,7 +90,6 @@ pub(crate) fn multiply_split(
 }
 
 /// In what order the steps of some panels are multiplied.
-#[derive(Clone, Copy)]
 struct Walk {
     panels: usize,
     /// Panels that are gone through together.

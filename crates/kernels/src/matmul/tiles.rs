@@ -56,6 +56,7 @@ pub(crate) fn multiply_tiles(
     let values = &left.values[block.row * depth..(block.row + padded) * depth];
     let scales = &left.scales[block.row..block.row + rows];
     let panel_len = depth * Tiles::COLUMNS;
+    let _configured = tiles.configure();
     for column in (0..block.out.columns()).step_by(Tiles::COLUMNS) {
         let at_column = block.column + column;
         let (panel, behind) = panels.values[at_column * depth..].split_at(panel_len);

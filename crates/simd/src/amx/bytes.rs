@@ -2,7 +2,10 @@
 
 use core::arch::asm;
 
-use super::{COLUMNS, LINE, ROW, TILE, Tiles, tile_asm};
+use super::{COLUMNS, ROW, TILE, Tiles, tile_asm};
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// Steps of k that one multiplication of tiles takes.
 const STEPS: usize = 64;

@@ -13,8 +13,9 @@ thread_local! {
 
 /// As long as it lives, the tile registers of this thread are configured.
 ///
-/// Products configure them by themselves. Who computes many of them holds this meanwhile, so that
-/// they need not: it takes some hundred cycles.
+/// Each product configures them for itself, which takes some hundred cycles. A caller that holds this
+/// over many products saves that. Nothing but [`Tiles`] may change or release the registers of the
+/// thread meanwhile: products count on what they are.
 #[derive(Debug)]
 #[must_use = "the registers are given back when it is dropped"]
 pub struct Configured(PhantomData<*const ()>);

@@ -23,9 +23,6 @@ const ROW: usize = 64;
 /// Columns of a block of sums: two tile registers.
 const COLUMNS: usize = 2 * TILE;
 
-/// Bytes of a cache line.
-const LINE: usize = 64;
-
 /// `asm!` with instructions that change tile registers.
 macro_rules! tile_asm {
     ($($part:tt)*) => {

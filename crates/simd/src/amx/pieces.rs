@@ -58,7 +58,8 @@ impl Tiles {
         let blocks = sums.len() / (TILE * COLUMNS);
         let block_len = Self::left_len(TILE, steps * STEPS);
         assert!(block_len <= stride, "blocks of rows lie behind each other");
-        assert!((blocks - 1) * stride + block_len <= left.len(), "as many rows as sums");
+        let len = (blocks - 1).checked_mul(stride).and_then(|len| len.checked_add(block_len));
+        assert!(len.is_some_and(|len| len <= left.len()), "as many rows as sums");
         assert_eq!(next.pieces(), right.pieces(), "the same elements");
         assert!(next.is_empty() || next.len() >= STEP_LEN, "a step to split");
         assert_eq!(ring.pieces.len(), Self::RING_LEN, "room for two steps");

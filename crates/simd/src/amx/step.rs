@@ -19,7 +19,7 @@ pub(super) struct Work {
     pub(super) steps: usize,
     /// Bytes from what one half of a pair of steps asks for to what the next half does.
     pub(super) stride: usize,
-    /// Where to begin.
+    /// What the block asks for first; afterwards, what the next block does.
     pub(super) fetch: *const u8,
     /// Whether the sums begin with zero.
     pub(super) fresh: usize,
@@ -208,8 +208,8 @@ macro_rules! split {
 /// Asks for memory while half of a pair of steps is split: for what comes next, or for what lies 16 KB
 /// beyond.
 ///
-/// In the first case, lines are asked for twice where there are few of them: one that is still under
-/// way costs little, and the reads are more evenly spread than with branches.
+/// In the first case, many rows ask for each line several times: one that is still under way costs
+/// little, and the reads are more evenly spread than with branches.
 macro_rules! ask {
     (next, $pieces:tt, $half:tt, $pair:literal) => {
         "prefetcht1 [{fetch}]\nprefetcht1 [{fetch} + 64]\nadd {fetch}, {stride}\n"
