@@ -115,7 +115,7 @@ impl TokenClassifier {
         probe: &mut impl Probe,
     ) -> &'s [f32] {
         self.encoder.forward(batch, scratch, probe);
-        let Scratch { hidden, logits, workspace, .. } = scratch;
+        let (hidden, logits, workspace) = scratch.head(self.config(), batch.tokens());
         probe.begin(Stage::Classifier, None);
         let epilogue = Epilogue::Bias(&self.classifier.bias);
         matmul(self.encoder.isa(), workspace, hidden, &self.classifier.weights, &epilogue, logits);

@@ -137,26 +137,26 @@ impl Encoder {
         scratch: &'s mut Scratch,
         probe: &mut impl Probe,
     ) -> &'s [f32] {
-        scratch.resize(&self.config, batch.tokens());
-        let eps = self.config.layer_norm_eps;
+        let (config, tokens) = (&self.config, batch.tokens());
+        let hidden = scratch.hidden(config, tokens);
         probe.begin(Stage::Embeddings, None);
-        self.embeddings.gather(batch, &mut scratch.hidden);
+        self.embeddings.gather(batch, hidden);
         probe.end(Stage::Embeddings, None);
-        self.norm(&mut scratch.hidden, &self.embeddings.layer_norm, eps, probe, None);
-        probe.hidden_state(0, &scratch.hidden);
+        self.norm(hidden, &self.embeddings.layer_norm, config.layer_norm_eps, probe, None);
+        probe.hidden_state(0, hidden);
         // Taken out for the pass, so that the buffers beside them can be changed.
         let mut parts = std::mem::take(&mut scratch.parts);
         parts.cut(batch, rayon::current_num_threads());
         for (index, layer) in self.layers.iter().enumerate() {
             for part in parts.iter() {
-                let mut buffers = scratch.part(&self.config, part.tokens.clone());
+                let mut buffers = scratch.part(config, part.tokens.clone());
                 self.attention_block(index, layer, &part, &mut buffers, probe);
                 self.feed_forward_block(index, layer, &mut buffers, probe);
             }
-            probe.hidden_state(index + 1, &scratch.hidden);
+            probe.hidden_state(index + 1, scratch.hidden(config, tokens));
         }
         scratch.parts = parts;
-        &scratch.hidden
+        scratch.hidden(config, tokens)
     }
 
     /// `BertAttention`: reads `hidden`, writes `attended`.

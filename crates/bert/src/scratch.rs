@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use nervio_kernels::Workspace;
+use nervio_kernels::{Aligned, Workspace};
 
 use crate::Config;
 use crate::parts::Parts;
@@ -25,20 +25,21 @@ pub(crate) struct PartBuffers<'a> {
 /// The memory of a forward pass: one for each pass that runs at the same time.
 ///
 /// It grows to the largest batch seen and is used again, so that a steady state allocates nothing.
+/// Every buffer begins on a cache line: otherwise each vector would lie across two of them.
 #[derive(Debug, Default)]
 pub struct Scratch {
     /// `[tokens, hidden]`
-    pub(crate) hidden: Vec<f32>,
+    hidden: Aligned<f32>,
     /// `[tokens of the longest part, 3 hidden]`
-    query_key_value: Vec<f32>,
+    query_key_value: Aligned<f32>,
     /// `[tokens of the longest part, hidden]`: what attention gathers from the values.
-    context: Vec<f32>,
+    context: Aligned<f32>,
     /// `[tokens of the longest part, hidden]`: after the attention block.
-    attended: Vec<f32>,
+    attended: Aligned<f32>,
     /// `[tokens of the longest part, intermediate]`
-    intermediate: Vec<f32>,
+    intermediate: Aligned<f32>,
     /// `[tokens, labels]`
-    pub(crate) logits: Vec<f32>,
+    logits: Aligned<f32>,
     pub(crate) parts: Parts,
     pub(crate) workspace: Workspace,
 }
@@ -61,8 +62,8 @@ impl Scratch {
             &self.intermediate,
             &self.logits,
         ];
-        let floats: usize = buffers.iter().map(|buffer| buffer.capacity()).sum();
-        floats * size_of::<f32>() + self.parts.bytes() + self.workspace.bytes()
+        let buffers: usize = buffers.iter().map(|buffer| buffer.bytes()).sum();
+        buffers + self.parts.bytes() + self.workspace.bytes()
     }
 
     /// Bytes that a batch of `tokens` tokens needs at the most, the kernels' workspace not
@@ -73,30 +74,65 @@ impl Scratch {
         tokens * floats * size_of::<f32>()
     }
 
-    /// Makes room for a batch of `tokens` tokens.
-    pub(crate) fn resize(&mut self, config: &Config, tokens: usize) {
-        self.hidden.resize(tokens * config.hidden_size, 0.0);
-        self.logits.resize(tokens * config.labels.len(), 0.0);
+    /// The hidden states of `tokens` tokens, `[tokens, hidden]`.
+    pub(crate) fn hidden(&mut self, config: &Config, tokens: usize) -> &mut [f32] {
+        self.hidden.first(tokens * config.hidden_size)
+    }
+
+    /// The buffers of the classifier: hidden states, `[tokens, hidden]`, and logits,
+    /// `[tokens, labels]`.
+    pub(crate) fn head(
+        &mut self,
+        config: &Config,
+        tokens: usize,
+    ) -> (&[f32], &mut [f32], &mut Workspace) {
+        let hidden = self.hidden.first(tokens * config.hidden_size);
+        let logits = self.logits.first(tokens * config.labels.len());
+        (hidden, logits, &mut self.workspace)
     }
 
     /// The buffers of the part of the batch that lies at `tokens`.
     pub(crate) fn part(&mut self, config: &Config, tokens: Range<usize>) -> PartBuffers<'_> {
         let (hidden, len) = (config.hidden_size, tokens.len());
         PartBuffers {
-            hidden: &mut self.hidden[tokens.start * hidden..tokens.end * hidden],
-            query_key_value: first(&mut self.query_key_value, len * 3 * hidden),
-            context: first(&mut self.context, len * hidden),
-            attended: first(&mut self.attended, len * hidden),
-            intermediate: first(&mut self.intermediate, len * config.intermediate_size),
+            hidden: &mut self.hidden.first(tokens.end * hidden)[tokens.start * hidden..],
+            query_key_value: self.query_key_value.first(len * 3 * hidden),
+            context: self.context.first(len * hidden),
+            attended: self.attended.first(len * hidden),
+            intermediate: self.intermediate.first(len * config.intermediate_size),
             workspace: &mut self.workspace,
         }
     }
 }
 
-/// The first `len` elements, after the buffer has grown to them if need be.
-fn first(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn buffers_begin_on_cache_lines_and_have_the_lengths_asked_for() {
+        let json = br#"{"hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "intermediate_size": 20, "max_position_embeddings": 8, "type_vocab_size": 1,
+            "vocab_size": 5, "hidden_act": "gelu", "id2label": {"0": "O", "1": "B-LOC"}}"#;
+        let config = Config::from_bytes(Path::new("config.json"), json).unwrap();
+        let mut scratch = Scratch::new();
+        for tokens in [7, 3, 100] {
+            let begins = |buffer: &[f32]| buffer.as_ptr().addr() % 64 == 0;
+            let part = scratch.part(&config, 0..tokens);
+            for (buffer, width) in [
+                (&*part.hidden, 12),
+                (&*part.query_key_value, 36),
+                (&*part.context, 12),
+                (&*part.attended, 12),
+                (&*part.intermediate, 20),
+            ] {
+                assert!(begins(buffer) && buffer.len() == tokens * width, "{tokens} x {width}");
+            }
+            let (hidden, logits, _) = scratch.head(&config, tokens);
+            assert!(begins(hidden) && begins(logits));
+            assert_eq!((hidden.len(), logits.len()), (tokens * 12, tokens * 2));
+        }
     }
-    &mut buffer[..len]
 }

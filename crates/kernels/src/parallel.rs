@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nervio_simd::MatMut;
-use rayon::{Yield, join};
+use rayon::Yield;
 
 use crate::matmul::RowPanels;
 
@@ -49,6 +49,25 @@ fn wait(done: &AtomicBool) {
             std::hint::spin_loop();
         }
     }
+}
+
+/// Runs both, the second on another thread of the pool if one is free.
+///
+/// With [`rayon::join`] a thread whose half is done first soon goes to sleep, and products are too
+/// short to be woken in between: here it looks for other work until the second half is done too.
+pub(crate) fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
+    let done = AtomicBool::new(false);
+    rayon::join(
+        || {
+            first();
+            // If nobody took the second half, it is found here.
+            wait(&done);
+        },
+        || {
+            let _guard = SetOnDrop(&done);
+            second();
+        },
+    );
 }
 
 struct SetOnDrop<'a>(&'a AtomicBool);
@@ -140,13 +159,15 @@ fn middle(len: usize, step: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
 
     #[test]
     fn work_runs_once_and_its_pieces_are_shared() {
         for threads in [1, 2, 4] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let sum = pool.install(|| keep_awake(|| join(|| 1, || join(|| 2, || 3))));
+            let sum = pool.install(|| keep_awake(|| rayon::join(|| 1, || rayon::join(|| 2, || 3))));
             assert_eq!(sum, (1, (2, 3)));
         }
         assert_eq!(keep_awake(|| 7), 7);
@@ -157,6 +178,37 @@ mod tests {
     fn a_panic_wakes_everyone() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         pool.install(|| keep_awake(|| panic!("the work failed")));
+    }
+
+    #[test]
+    fn both_halves_are_done_when_they_are_joined() {
+        let sum = AtomicUsize::new(0);
+        let add = |x| _ = sum.fetch_add(x, Ordering::Relaxed);
+        for threads in [1, 2, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for round in 0..1000 {
+                sum.store(0, Ordering::Relaxed);
+                pool.install(|| {
+                    join(|| join(|| add(1), || add(10)), || join(|| add(100), || add(1000)))
+                });
+                assert_eq!(sum.load(Ordering::Relaxed), 1111, "{threads} threads, round {round}");
+            }
+        }
+        // Outside a pool the global one does the work.
+        join(|| add(1), || add(2));
+        assert_eq!(sum.load(Ordering::Relaxed), 1114);
+    }
+
+    #[test]
+    fn a_panic_of_either_half_reaches_the_other() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        for half in 0..2 {
+            let fail = |at| move || assert_ne!(at, half, "half {half} failed");
+            let both = || pool.install(|| join(fail(0), fail(1)));
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(both));
+            let message = *caught.unwrap_err().downcast::<String>().unwrap();
+            assert!(message.contains(&format!("half {half} failed")), "{message}");
+        }
     }
 
     #[test]

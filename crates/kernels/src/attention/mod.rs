@@ -11,12 +11,11 @@ mod int16;
 use std::marker::PhantomData;
 
 use nervio_simd::{Isa, MatMut};
-use rayon::join;
 
 use self::float32::Float32;
 use self::head::{Head, Numbers};
 use self::int16::{Int16, LONGEST};
-use crate::parallel::GRAIN;
+use crate::parallel::{GRAIN, join};
 use crate::softmax::softmax_reference;
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 

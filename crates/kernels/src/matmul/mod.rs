@@ -52,7 +52,6 @@ pub(crate) use row_panels::RowPanels;
 pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 
 use nervio_simd::{Isa, MatMut, Tiles};
-use rayon::join;
 
 use self::block::{Left, Product, multiply_block};
 use self::int8::{Int8Left, quantize_left, quantize_rows};
@@ -60,7 +59,7 @@ use self::packed_matrix::Panels;
 use self::pieces::multiply_split;
 use self::tall::multiply_tall;
 use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
-use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block};
+use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block, join};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
 /// Rows of A that are packed at a time; 3,072 columns of them are 2.4 MB.

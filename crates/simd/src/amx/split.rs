@@ -5,11 +5,12 @@
 //! registers take for zero). An f16 is the sum of two pieces, a bfloat16 one. A number that is not
 //! finite has a piece that is none.
 
+use core::arch::asm;
 use core::arch::x86_64::{
-    __m512, __m512i, _mm256_loadu_si256, _mm512_and_si512, _mm512_castps_si512,
-    _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_permutex2var_epi16, _mm512_set1_epi32, _mm512_slli_epi32,
-    _mm512_storeu_si512, _mm512_sub_ps,
+    __m512, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512,
+    _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_permutex2var_epi16, _mm512_set1_epi32,
+    _mm512_slli_epi32, _mm512_storeu_si512, _mm512_sub_ps,
 };
 
 use half::{bf16, f16};
@@ -22,6 +23,10 @@ pub(super) const STEPS: usize = ROW / size_of::<bf16>();
 
 /// Elements of a tile register: 16 rows of 32.
 const TILE_LEN: usize = TILE * STEPS;
+
+/// Elements of a row that are split before those of the next row: what is written meanwhile lies
+/// close together.
+const SPAN: usize = 2 * STEPS;
 
 /// Pieces of an f32.
 pub(super) const PIECES: usize = 3;
@@ -110,10 +115,15 @@ impl Tiles {
         assert!(depth > 0 && depth.is_multiple_of(STEPS), "whole steps");
         assert!(rows.len().is_multiple_of(depth) && rows.len() <= TILE * depth, "up to 16 rows");
         assert_eq!(out.len(), Self::left_len(TILE, depth), "room for 16 rows");
-        for (r, row) in rows.chunks_exact(depth).enumerate() {
-            // SAFETY: `self` proves the features; `row` is of `depth` elements and `out` has that many
-            // steps of three tiles, of each of which row `r` is written.
-            unsafe { split_row(row.as_ptr(), depth, out.as_mut_ptr().add(r * STEPS)) };
+        for start in (0..depth).step_by(SPAN) {
+            let span = start..(start + SPAN).min(depth);
+            let out = &mut out[Self::left_len(TILE, start)..];
+            for (r, row) in rows.chunks_exact(depth).enumerate() {
+                let row = &row[span.clone()];
+                // SAFETY: `self` proves the features; `row` is whole steps, and `out` has as many of
+                // three tiles each, of which row `r` is written.
+                unsafe { split_row(row.as_ptr(), row.len(), out.as_mut_ptr().add(r * STEPS)) };
+            }
         }
     }
 
@@ -194,6 +204,25 @@ unsafe fn store_pieces(
     }
 }
 
+/// Asks for what the same step of the same row of the next span is read from and written to: rows
+/// often come from the caches of another core, and the room for their pieces from the L3.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn ask_for_next(from: *const f32, out: *mut bf16) {
+    let from = from.wrapping_add(SPAN);
+    let out = out.wrapping_add(SPAN * PIECES * TILE);
+    for line in 0..STEPS / TILE {
+        _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(line * TILE).cast());
+    }
+    for piece in 0..PIECES {
+        let line = out.wrapping_add(piece * TILE_LEN);
+        // SAFETY: a prefetch reads nothing and never faults; processors with tile registers have this one.
+        unsafe {
+            asm!("prefetchw [{line}]", line = in(reg) line, options(nostack, preserves_flags))
+        };
+    }
+}
+
 /// One row of the left operand.
 ///
 /// # Safety
@@ -208,7 +237,9 @@ unsafe fn split_row(row: *const f32, depth: usize, out: *mut bf16) {
         for step in 0..depth / STEPS {
             let at = row.add(step * STEPS);
             let pair = [_mm512_loadu_ps(at), _mm512_loadu_ps(at.add(TILE))];
-            store_pieces(pair, PIECES, order, out.add(step * PIECES * TILE_LEN), TILE_LEN);
+            let out = out.add(step * PIECES * TILE_LEN);
+            ask_for_next(at, out);
+            store_pieces(pair, PIECES, order, out, TILE_LEN);
         }
     }
 }
