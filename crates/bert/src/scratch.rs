@@ -119,7 +119,7 @@ mod tests {
         let config = Config::from_bytes(Path::new("config.json"), json).unwrap();
         let mut scratch = Scratch::new();
         for tokens in [7, 3, 100] {
-            let begins = |buffer: &[f32]| buffer.as_ptr().addr() % 64 == 0;
+            let begins = |buffer: &[f32]| buffer.as_ptr().addr().is_multiple_of(64);
             let part = scratch.part(&config, 0..tokens);
             for (buffer, width) in [
                 (&*part.hidden, 12),
