@@ -1,5 +1,6 @@
 //! Cutting a matrix into pieces for the threads of the current rayon pool.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nervio_simd::MatMut;
@@ -9,6 +10,28 @@ use crate::matmul::RowPanels;
 
 /// Rounds without work after which a waiting thread offers its processor to others.
 const PATIENCE: usize = 256;
+
+thread_local! {
+    /// Whether this thread stays awake already, in a pass of its own or waiting for another's work.
+    static AWAKE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks this thread as awake until it is dropped.
+struct Awake {
+    before: bool,
+}
+
+impl Awake {
+    fn begin() -> Self {
+        Self { before: AWAKE.replace(true) }
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        AWAKE.set(self.before);
+    }
+}
 
 /// Runs `work` while the other threads of the current rayon pool stay awake.
 ///
@@ -21,12 +44,15 @@ pub fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         return work();
     };
     let done = AtomicBool::new(false);
+    let _awake = Awake::begin();
     rayon::scope(|scope| {
         // Set when this closure is left, however it is.
         let _guard = SetOnDrop(&done);
         let done = &done;
         scope.spawn_broadcast(move |_, context| {
-            if context.index() != here {
+            // In the middle of one pass a thread must not wait for the end of another: that one may
+            // need what the first has yet to do.
+            if context.index() != here && !AWAKE.get() {
                 wait(done);
             }
         });
@@ -36,6 +62,7 @@ pub fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 
 /// Does what other threads leave to be done until `done` is set.
 fn wait(done: &AtomicBool) {
+    let _awake = Awake::begin();
     let mut idle = 0;
     while !done.load(Ordering::Acquire) {
         if rayon::yield_now() == Some(Yield::Executed) {
@@ -171,6 +198,26 @@ mod tests {
             assert_eq!(sum, (1, (2, 3)));
         }
         assert_eq!(keep_awake(|| 7), 7);
+    }
+
+    #[test]
+    fn passes_at_the_same_time_do_not_wait_for_each_other_for_ever() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+        let pool = std::sync::Arc::new(pool);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        for _ in 0..3 {
+            let (pool, sender) = (pool.clone(), sender.clone());
+            std::thread::spawn(move || {
+                let busy = || (0..300).for_each(|_| std::hint::spin_loop());
+                for _ in 0..3000 {
+                    pool.install(|| keep_awake(|| (0..20).for_each(|_| join(busy, busy))));
+                }
+                sender.send(()).unwrap();
+            });
+        }
+        for _ in 0..3 {
+            receiver.recv_timeout(std::time::Duration::from_secs(60)).expect("all passes end");
+        }
     }
 
     #[test]
