@@ -187,6 +187,9 @@ fn middle(len: usize, step: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
+    use std::sync::{Arc, Barrier, mpsc};
+    use std::thread;
+    use std::time::Duration;
 
     use super::*;
 
@@ -201,22 +204,34 @@ mod tests {
     }
 
     #[test]
-    fn passes_at_the_same_time_do_not_wait_for_each_other_for_ever() {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
-        let pool = std::sync::Arc::new(pool);
-        let (sender, receiver) = std::sync::mpsc::channel();
-        for _ in 0..3 {
-            let (pool, sender) = (pool.clone(), sender.clone());
-            std::thread::spawn(move || {
-                let busy = || (0..300).for_each(|_| std::hint::spin_loop());
-                for _ in 0..3000 {
-                    pool.install(|| keep_awake(|| (0..20).for_each(|_| join(busy, busy))));
-                }
+    fn a_pass_does_not_wait_for_the_end_of_another() {
+        // Two passes begin on threads of their own, and other threads have the second halves of their
+        // products: meanwhile each may find that the other wants it to stay awake.
+        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap());
+        let both = Arc::new(Barrier::new(2));
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..2 {
+            let (pool, both, sender) = (pool.clone(), both.clone(), sender.clone());
+            thread::spawn(move || {
+                let taken = AtomicBool::new(false);
+                let first = || {
+                    while !taken.load(Ordering::Acquire) {
+                        thread::yield_now();
+                    }
+                };
+                let second = || {
+                    taken.store(true, Ordering::Release);
+                    thread::sleep(Duration::from_millis(50));
+                };
+                pool.install(|| {
+                    both.wait();
+                    keep_awake(|| join(first, second));
+                });
                 sender.send(()).unwrap();
             });
         }
-        for _ in 0..3 {
-            receiver.recv_timeout(std::time::Duration::from_secs(60)).expect("all passes end");
+        for _ in 0..2 {
+            receiver.recv_timeout(Duration::from_secs(20)).expect("both passes end");
         }
     }
 
