@@ -93,15 +93,15 @@ impl Tiles {
             work.left = left[if last { 0 } else { (block + 2) * stride }..].as_ptr();
             work.sums = sums[block * TILE * COLUMNS..].as_mut_ptr();
             work.steps = steps;
-            let (now, later) = ring.pieces.split_at_mut(RING_STEP);
-            let mut halves = [now.as_mut_ptr(), later.as_mut_ptr()];
-            halves.rotate_left(ring.at);
+            let (first, second) = ring.pieces.split_at_mut(RING_STEP);
+            let (first, second) = (first.as_mut_ptr(), second.as_mut_ptr());
+            let (now, later) = if ring.at == 0 { (first, second) } else { (second, first) };
             let multiply = multiply[usize::from(block + 1 == blocks)];
             // SAFETY: tiles are configured, and `self` proves the features; the lengths were checked
             // above, so `left` has the steps of 16 rows, and of 16 more a stride behind them unless these
             // are the last; `right` and `next` have the steps that are read of them.
             unsafe {
-                multiply([rows, rows.wrapping_add(stride)], right.as_ptr(), halves, &mut work);
+                multiply(rows, rows.wrapping_add(stride), right.as_ptr(), now, later, &mut work);
             }
             ring.at = (ring.at + steps) % 2;
         }

@@ -39,7 +39,11 @@ const _: () = assert!(
 );
 
 /// Multiplies a block: two blocks of rows, the first step of a panel, both halves of the ring.
-pub(super) type Multiply = unsafe fn([*const bf16; 2], *const u8, [*mut bf16; 2], &mut Work);
+///
+/// All in registers: what is stored in parts and loaded as a whole would have to wait for every store
+/// before it, among them those of the last sums.
+pub(super) type Multiply =
+    unsafe fn(*const bf16, *const bf16, *const u8, *mut bf16, *mut bf16, &mut Work);
 
 /// Loads piece `$piece` of both blocks of rows.
 macro_rules! left {
@@ -372,14 +376,16 @@ macro_rules! block {
         ///
         /// # Safety
         ///
-        /// Tiles are configured; `left` has three pieces of the steps of 16 rows each (the second is
-        /// read for 32 rows only); `from` has as many steps, and `work.next` one; the first half of the
-        /// ring has the pieces of the first, the second has room for another; `work.sums` is `[rows][32]`.
+        /// Tiles are configured; `left` and `lower` have three pieces of the steps of 16 rows each (the
+        /// second is read for 32 rows only); `from` has as many steps, and `work.next` one; `now` has the
+        /// pieces of the first, `later` has room for another; `work.sums` is `[rows][32]`.
         #[target_feature(enable = "avx512f,avx512bw")]
         pub(super) unsafe fn $name(
-            left: [*const bf16; 2],
+            left: *const bf16,
+            lower: *const bf16,
             from: *const u8,
-            ring: [*mut bf16; 2],
+            now: *mut bf16,
+            later: *mut bf16,
             work: &mut Work,
         ) {
             // SAFETY: reads what is promised, one step of tiles at a time, and changes the sums; splits
@@ -410,12 +416,12 @@ macro_rules! block {
                     "mov {fetch}, [{work}]",
                     "mov {stride}, 128",
                     sums!(store, $rows),
-                    left = inout(reg) left[0] => _,
-                    lower = inout(reg) left[1] => _,
+                    left = inout(reg) left => _,
+                    lower = inout(reg) lower => _,
                     row = in(reg) ROW,
                     from = inout(reg) from => _,
-                    now = inout(reg) ring[0] => _,
-                    later = inout(reg) ring[1] => _,
+                    now = inout(reg) now => _,
+                    later = inout(reg) later => _,
                     work = in(reg) work,
                     fetch = out(reg) _,
                     stride = out(reg) _,
