@@ -2,6 +2,7 @@
 
 use half::{bf16, f16};
 use nervio_kernels::Frozen;
+use rayon::prelude::*;
 
 use crate::encoder::LayerNorm;
 use crate::reader::WeightReader;
@@ -49,6 +50,9 @@ fn add_each<T>(out: &mut [f32], row: &[T], widen: impl Fn(&T) -> f32) {
     }
 }
 
+/// Rows for which another thread is worth its while.
+const FEWEST_ROWS: usize = 32;
+
 /// `BertEmbeddings`: words, positions and token types (always type 0), then layer norm.
 #[derive(Debug)]
 pub(crate) struct Embeddings {
@@ -82,9 +86,17 @@ impl Embeddings {
     /// The sums before layer norm; `out` is `[tokens, hidden]`.
     pub(crate) fn gather(&self, batch: &Batch, out: &mut [f32]) {
         let hidden = self.token_type.len();
+        // One piece for each thread: the rows that layer norm will find in its caches.
+        let rows = batch.tokens().div_ceil(rayon::current_num_threads()).max(FEWEST_ROWS);
+        let pieces = out.par_chunks_mut(rows * hidden).enumerate();
+        pieces.for_each(|(piece, out)| self.gather_from(piece * rows, batch, out));
+    }
+
+    /// The rows of the tokens from `first` on, as many as `out` has room for.
+    fn gather_from(&self, first: usize, batch: &Batch, out: &mut [f32]) {
         let positions = batch.sequences().flat_map(|sequence| 0..sequence.len());
-        let rows = out.chunks_exact_mut(hidden).zip(batch.ids());
-        for ((out, id), position) in rows.zip(positions) {
+        let tokens = batch.ids().iter().zip(positions).skip(first);
+        for (out, (id, position)) in out.chunks_exact_mut(self.token_type.len()).zip(tokens) {
             // The order of `modeling_bert.py`: word, token type, position.
             out.fill(0.0);
             self.words.add(*id as usize, out);
