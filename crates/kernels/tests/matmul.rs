@@ -236,6 +236,34 @@ fn a_row_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
 }
 
 #[test]
+fn depth_that_is_halved_between_threads_gives_the_bits_of_one_thread() {
+    // With tile registers, threads take halves of the depth of these products, and columns if there are
+    // more than two of them; from some rows on they take rows.
+    for (n, k) in [(32, 64), (96, 1056), (64, 3072)] {
+        for isa in Isa::supported() {
+            let packed = pack(isa, n, k, &matrix(2, n, k), vec![]);
+            for m in [1, 16, 17, 40, 131, 191, 260] {
+                let (left, bias, residual) = (matrix(1, m, k), matrix(3, 1, n), matrix(4, m, n));
+                let epilogue = Epilogue::BiasResidual(&bias, &residual);
+                let [one, others @ ..] = [1, 2, 3, 5].map(|threads| {
+                    let pool =
+                        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                    let mut out = vec![f32::NAN; m * n];
+                    pool.install(|| {
+                        matmul(isa, &mut Workspace::new(), &left, &packed, &epilogue, &mut out);
+                    });
+                    out
+                });
+                let mut slow = vec![0.0; m * n];
+                matmul_reference(&left, &matrix(2, n, k), k, &epilogue, &mut slow);
+                assert_close(&one, &slow, k, &format!("{isa} {m}x{n}x{k}"));
+                assert!(others.iter().all(|other| *other == one), "{isa} {m}x{n}x{k}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_product_with_many_column_panels_has_the_bits_of_its_rows() {
     // With tile registers, depth is cut for many rows but not for one, and so are the panels: one
     // thread has 26 of them here.

@@ -1,6 +1,7 @@
 //! Where there is no AMX.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 
 use half::bf16;
 
@@ -66,7 +67,7 @@ impl Tiles {
     }
 
     /// Cannot be called.
-    pub fn split_rows(self, _rows: &[f32], _depth: usize, _out: &mut [bf16]) {
+    pub fn split_rows(self, _rows: (&[f32], usize), _columns: Range<usize>, _out: &mut [bf16]) {
         match self {}
     }
 

@@ -20,17 +20,20 @@
 //! and sums are 32-bit integers: see [`int8`]. Tile registers (AMX) take the place of the two innermost
 //! loops where the processor has them: see [`tiles`] for bytes and [`pieces`] for floats. With the latter
 //! A is not packed in loop 4 but split by each thread in loop 3, a thread has its columns in one piece, and
-//! sums wait in a buffer of its own between two blocks of k.
+//! sums wait in a buffer of its own between two blocks of k; few rows are cut in the middle of k instead of
+//! between columns if there are fewer outputs than inputs: see [`halves`].
 //!
 //! # Determinism
 //!
 //! A tile goes through k in one order, whatever its row, its neighbours or the thread that runs it;
-//! a sum that is parked in C between two blocks of k loses nothing. So an element of C depends on
-//! its row of A, its row of W and the instruction set, and on nothing else.
+//! a sum that is parked in C between two blocks of k loses nothing, and where both halves of k are summed
+//! apart, they are for every number of rows and threads. So an element of C depends on its row of A, its
+//! row of W, the sizes of W and the instruction set, and on nothing else.
 
 mod ahead;
 mod block;
 mod epilogue;
+mod halves;
 mod int8;
 mod pack;
 mod packed_matrix;
@@ -54,6 +57,7 @@ pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multipl
 use nervio_simd::{Isa, MatMut, Tiles};
 
 use self::block::{Left, Product, multiply_block};
+use self::halves::{Halves, halves_pay};
 use self::int8::{Int8Left, quantize_left, quantize_rows};
 use self::packed_matrix::Panels;
 use self::pieces::multiply_split;
@@ -172,22 +176,36 @@ impl Job<'_> {
                     depth: k,
                     columns: n,
                 };
-                let cut = Cut {
-                    rows: match product.left {
-                        Left::Rows(_) => RowBorders::Every(Tiles::ROWS),
-                        _ => RowBorders::Panels(rows),
-                    },
-                    column_step: self.weights.panel_width(),
-                    cost: k,
-                    pieces,
-                };
-                for_each_block(out.block(start..end, 0..n), &cut, &|block| {
-                    self.leaves.with(|buffers| {
-                        multiply_packed(self.isa, &product, block, buffers);
-                    });
-                });
+                self.block(&product, out.block(start..end, 0..n), pieces);
                 start = end;
             }
+        });
+    }
+
+    /// Cuts some rows between the halves of their depth, or between columns.
+    fn block(&self, product: &Product<'_>, out: MatMut<'_>, pieces: usize) {
+        let split = match product.left {
+            Left::Rows(left) => self.isa.tiles().map(|tiles| (tiles, left)),
+            _ => None,
+        };
+        if let Some((tiles, left)) = split
+            && pieces > 1
+            && halves_pay(product, out.rows())
+        {
+            let cut = Halves { product, left, leaves: self.leaves, threads: pieces };
+            return cut.multiply((self.isa, tiles), out);
+        }
+        let cut = Cut {
+            rows: match split {
+                Some(_) => RowBorders::Every(Tiles::ROWS),
+                None => RowBorders::Panels(product.rows),
+            },
+            column_step: self.weights.panel_width(),
+            cost: product.depth,
+            pieces,
+        };
+        for_each_block(out, &cut, &|block| {
+            self.leaves.with(|buffers| multiply_packed(self.isa, product, block, buffers));
         });
     }
 }

@@ -4,7 +4,7 @@
 //! sixteen times what its vectors do in f32. Six such products give one of f32 with its precision (see
 //! `nervio_simd::Tiles`), five one of an f32 with an f16. Column panels are those of the vectors: each
 //! step of a panel is split for every 32 rows anew, while the step before is multiplied. Every thread
-//! splits the rows that it needs for itself: to wait for another one, and to fetch the pieces from its
+//! splits what it needs of the rows for itself: to wait for another one, and to fetch the pieces from its
 //! caches, takes longer.
 
 use std::ops::Range;
@@ -23,21 +23,115 @@ use crate::workspace::LeafBuffers;
 /// once, one after the other as they lie in memory.
 const MANY_ROWS: usize = 32;
 
-/// Panels whose sums are kept while depth is cut: of 192 rows, 590 KB.
+/// Panels whose sums are kept while depth is cut: of 192 rows, 590 KB for each half of the depth.
 const KEPT_PANELS: usize = 24;
 
-/// Splits rows of the left operand, `[rows][k]`: for every 16 rows what [`Tiles::split_rows`] gives.
-fn split_left<'a>(
+/// Where the depth of a product is halved: both halves are summed apart. 0 where all of it is summed in one.
+///
+/// Layers with fewer outputs than inputs can then be cut between threads in the middle of their depth
+/// (see [`halves`](super::halves)), and a sum is the same however a product is cut.
+pub(crate) fn border(product: &Product<'_>) -> usize {
+    let half = product.depth / Tiles::FLOAT_STEPS / 2 * Tiles::FLOAT_STEPS;
+    if product.depth > product.columns { half } else { 0 }
+}
+
+/// Some column panels of a product, to be summed over some of its depth.
+pub(crate) struct Sweep<'a> {
     tiles: Tiles,
-    buffer: &'a mut Aligned<bf16>,
-    left: &[f32],
-    k: usize,
-) -> &'a [bf16] {
-    let rows = (left.len() / k).next_multiple_of(Tiles::ROWS);
-    let out = buffer.first(Tiles::left_len(rows, k));
-    let blocks = left.chunks(Tiles::ROWS * k).zip(out.chunks_mut(Tiles::left_len(Tiles::ROWS, k)));
-    blocks.for_each(|(left, out)| tiles.split_rows(left, k, out));
-    out
+    product: &'a Product<'a>,
+    /// For every 16 rows what [`Tiles::split_rows`] gives for `depth`.
+    left: &'a [bf16],
+    /// Rows, with those that fill up the last tile.
+    rows: usize,
+    columns: Range<usize>,
+    depth: Range<usize>,
+}
+
+impl<'a> Sweep<'a> {
+    /// Splits rows of the left operand, `[rows][k]`, into `buffer`.
+    pub(crate) fn new(
+        tiles: Tiles,
+        product: &'a Product<'a>,
+        left: &[f32],
+        (columns, depth): (Range<usize>, Range<usize>),
+        buffer: &'a mut Aligned<bf16>,
+    ) -> Self {
+        let k = product.depth;
+        let rows = (left.len() / k).next_multiple_of(Tiles::ROWS);
+        let pieces = buffer.first(Tiles::left_len(rows, depth.len()));
+        let blocks = pieces.chunks_mut(Tiles::left_len(Tiles::ROWS, depth.len()));
+        for (left, out) in left.chunks(Tiles::ROWS * k).zip(blocks) {
+            tiles.split_rows((left, k), depth.clone(), out);
+        }
+        Self { tiles, product, left: pieces, rows, columns, depth }
+    }
+
+    fn panels(&self) -> usize {
+        self.columns.len() / Tiles::COLUMNS
+    }
+
+    /// Elements of the sums of a panel.
+    fn panel_sums(&self) -> usize {
+        self.rows * Tiles::COLUMNS
+    }
+
+    /// Whether there are sums of both halves of the depth.
+    fn both(&self) -> bool {
+        let border = border(self.product);
+        self.depth.start < border && border < self.depth.end
+    }
+
+    /// Steps of one panel before the next panel.
+    fn cut(&self) -> usize {
+        if self.rows <= MANY_ROWS { self.product.depth } else { DEPTH }
+    }
+
+    /// Sums into `sums`, `[1 or 2 halves][kept panels][rows][32]`; `done` gets the first column of each
+    /// panel that is ready, and its sums of each half.
+    pub(crate) fn run(
+        &self,
+        kept: usize,
+        sums: &mut [f32],
+        ring: &mut Aligned<bf16>,
+        mut done: impl FnMut(usize, [&[f32]; 2]),
+    ) {
+        let Self { tiles, product, rows, .. } = *self;
+        let (border, both, panel_sums) = (border(product), self.both(), self.panel_sums());
+        let (lower, upper) = sums.split_at_mut(if both { kept * panel_sums } else { 0 });
+        let stride = Tiles::left_len(Tiles::ROWS, self.depth.len());
+        let weights = |chunk: &Chunk| {
+            let first = (self.columns.start + chunk.panel * Tiles::COLUMNS) * product.depth;
+            let at = |step| first + step * Tiles::COLUMNS;
+            floats(product.panels, at(chunk.steps.start)..at(chunk.steps.end))
+        };
+        let nothing = floats(product.panels, 0..0);
+        let walk = Walk {
+            panels: self.panels(),
+            kept,
+            depth: self.depth.clone(),
+            cut: self.cut(),
+            border,
+        };
+        let mut chunks = walk.chunks().peekable();
+        let Some(right) = chunks.peek().map(&weights) else { return };
+        let ahead = if rows <= MANY_ROWS { Ahead::Beyond } else { Ahead::Next };
+        let mut ring = Ring::new(tiles, ring.first(Tiles::RING_LEN), right, ahead);
+        let _configured = tiles.configure();
+        while let Some(Chunk { panel, steps }) = chunks.next() {
+            let right = weights(&Chunk { panel, steps: steps.clone() });
+            let next = chunks.peek().map_or(nothing, &weights);
+            let fresh = steps.start == self.depth.start || steps.start == border;
+            let room = panel % kept * panel_sums..(panel % kept + 1) * panel_sums;
+            let half = if both && steps.start < border { &mut *lower } else { &mut *upper };
+            let left = &self.left[Tiles::left_len(Tiles::ROWS, steps.start - self.depth.start)..];
+            let sums = &mut half[room.clone()];
+            tiles.multiply_pieces((left, stride), right, (sums, fresh), &mut ring, next);
+            if steps.end == self.depth.end {
+                let low = if both { &lower[room.clone()] } else { &[] };
+                done(self.columns.start + panel * Tiles::COLUMNS, [low, &upper[room]]);
+            }
+        }
+    }
 }
 
 /// Computes one block of the result, whose column panels are whole.
@@ -51,42 +145,17 @@ pub(crate) fn multiply_split(
     let (depth, rows) = (product.depth, block.out.rows());
     let LeafBuffers { pieces, ring, sums_f32, .. } = buffers;
     let left = &left[block.row * depth..(block.row + rows) * depth];
-    let left = split_left(tiles, pieces, left, depth);
-    let stride = Tiles::left_len(Tiles::ROWS, depth);
-    let padded = rows.next_multiple_of(Tiles::ROWS);
-    let few = rows <= MANY_ROWS;
-    let cut = if few { depth } else { DEPTH };
-    let panels = block.out.columns() / Tiles::COLUMNS;
+    let columns = block.column..block.column + block.out.columns();
+    let sweep = Sweep::new(tiles, product, left, (columns, 0..depth), pieces);
     // Where depth is cut, sums wait for later steps.
-    let kept = if cut < depth { KEPT_PANELS.min(panels).max(1) } else { 1 };
-    let walk = Walk { panels, kept, depth, cut };
-    let panel_sums = padded * Tiles::COLUMNS;
-    let sums = sums_f32.first(kept * panel_sums);
+    let kept = if sweep.cut() < depth { KEPT_PANELS.min(sweep.panels()).max(1) } else { 1 };
+    let halves = 1 + usize::from(sweep.both());
+    let sums = sums_f32.first(halves * kept * sweep.panel_sums());
     let first_column = block.column;
-    let weights = |chunk: &Chunk| {
-        let first = (first_column + chunk.panel * Tiles::COLUMNS) * depth;
-        let at = |step| first + step * Tiles::COLUMNS;
-        floats(product.panels, at(chunk.steps.start)..at(chunk.steps.end))
-    };
-    let nothing = floats(product.panels, 0..0);
-    let mut chunks = walk.chunks().peekable();
-    let Some(right) = chunks.peek().map(&weights) else { return };
-    let ahead = if few { Ahead::Beyond } else { Ahead::Next };
-    let mut ring = Ring::new(tiles, ring.first(Tiles::RING_LEN), right, ahead);
-    let _configured = tiles.configure();
-    while let Some(chunk) = chunks.next() {
-        let fresh = chunk.steps.start == 0;
-        let sums = &mut sums[chunk.panel % kept * panel_sums..][..panel_sums];
-        let next = chunks.peek().map_or(nothing, &weights);
-        let left = &left[Tiles::left_len(Tiles::ROWS, chunk.steps.start)..];
-        let right = weights(&chunk);
-        tiles.multiply_pieces((left, stride), right, (&mut *sums, fresh), &mut ring, next);
-        if chunk.steps.end == depth {
-            let column = chunk.panel * Tiles::COLUMNS;
-            let end = PanelEnd { product, block: &mut block, column };
-            isa.run(Finish { end, sums });
-        }
-    }
+    sweep.run(kept, sums, ring, |column, sums| {
+        let end = PanelEnd { product, block: &mut block, column: column - first_column };
+        isa.run(Finish { end, sums });
+    });
 }
 
 /// In what order the steps of some panels are multiplied.
@@ -94,9 +163,11 @@ struct Walk {
     panels: usize,
     /// Panels that are gone through together.
     kept: usize,
-    depth: usize,
+    depth: Range<usize>,
     /// Steps of one panel before the next panel.
     cut: usize,
+    /// Where other sums begin.
+    border: usize,
 }
 
 /// Some steps of a panel.
@@ -107,12 +178,17 @@ struct Chunk {
 
 impl Walk {
     fn chunks(self) -> impl Iterator<Item = Chunk> {
-        let Self { panels, kept, depth, cut } = self;
+        let Self { panels, kept, depth, cut, border } = self;
         (0..panels).step_by(kept).flat_map(move |first| {
             let panels = first..(first + kept).min(panels);
-            (0..depth).step_by(cut).flat_map(move |start| {
-                let steps = start..(start + cut).min(depth);
-                panels.clone().map(move |panel| Chunk { panel, steps: steps.clone() })
+            let end = depth.end;
+            depth.clone().step_by(cut).flat_map(move |start| {
+                let end = (start + cut).min(end);
+                let middle = border.clamp(start, end);
+                panels.clone().flat_map(move |panel| {
+                    let halves = [start..middle, middle..end].into_iter();
+                    halves.filter(|x| !x.is_empty()).map(move |steps| Chunk { panel, steps })
+                })
             })
         })
     }
@@ -129,20 +205,29 @@ fn floats(panels: Panels<'_>, range: Range<usize>) -> Floats<'_> {
 }
 
 /// Turns the sums of one column panel into the result.
-struct Finish<'a, 'b> {
-    end: PanelEnd<'a, 'b>,
-    /// `[rows][32]`
-    sums: &'a [f32],
+pub(crate) struct Finish<'a, 'b> {
+    pub(crate) end: PanelEnd<'a, 'b>,
+    /// Of the lower half of the depth, empty if there is one sum only, and of the rest; `[rows][32]`.
+    pub(crate) sums: [&'a [f32]; 2],
 }
 
 impl Kernel for Finish<'_, '_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { mut end, sums } = self;
+        let Self { mut end, sums: [lower, upper] } = self;
         let rows = end.block.out.rows();
-        for (row, sums) in sums.chunks_exact(Tiles::COLUMNS).take(rows).enumerate() {
-            end.row(s, row, [s.load(sums), s.load(&sums[S::LANES..])]);
+        let uppers = upper.chunks_exact(Tiles::COLUMNS).take(rows).enumerate();
+        if lower.is_empty() {
+            for (row, upper) in uppers {
+                end.row(s, row, [s.load(upper), s.load(&upper[S::LANES..])]);
+            }
+        } else {
+            for ((row, upper), lower) in uppers.zip(lower.chunks_exact(Tiles::COLUMNS)) {
+                let left = s.add(s.load(lower), s.load(upper));
+                let right = s.add(s.load(&lower[S::LANES..]), s.load(&upper[S::LANES..]));
+                end.row(s, row, [left, right]);
+            }
         }
         end.activate(s);
     }

@@ -174,7 +174,7 @@ mod tests {
         let mut pieces = vec![bf16::ONE; Tiles::left_len(rows.next_multiple_of(TILE), depth)];
         let stride = Tiles::left_len(TILE, depth);
         for (rows, out) in left.chunks(TILE * depth).zip(pieces.chunks_mut(stride)) {
-            tiles.split_rows(rows, depth, out);
+            tiles.split_rows((rows, depth), 0..depth, out);
         }
         let mut sums = vec![f32::NAN; rows.next_multiple_of(TILE) * COLUMNS];
         // In two parts, whose sums go on.

@@ -13,6 +13,8 @@ use core::arch::x86_64::{
     _mm512_slli_epi32, _mm512_storeu_si512, _mm512_sub_ps,
 };
 
+use std::ops::Range;
+
 use half::{bf16, f16};
 
 use super::{COLUMNS, ROW, TILE, Tiles};
@@ -105,20 +107,26 @@ impl Tiles {
         rows * depth * PIECES
     }
 
-    /// Splits up to 16 rows of `depth` elements into `out`, `[depth / 32][3][16][32]`; rows that are
-    /// not there are left as they were.
+    /// Splits the elements `columns` of up to 16 rows, `stride` elements apart, into `out`,
+    /// `[columns / 32][3][16][32]`; rows that are not there are left as they were.
     ///
     /// # Panics
     ///
-    /// When a length disagrees, or `depth` is no multiple of [`FLOAT_STEPS`](Self::FLOAT_STEPS).
-    pub fn split_rows(self, rows: &[f32], depth: usize, out: &mut [bf16]) {
+    /// When a length disagrees, or the columns are no multiple of [`FLOAT_STEPS`](Self::FLOAT_STEPS).
+    pub fn split_rows(
+        self,
+        (rows, stride): (&[f32], usize),
+        columns: Range<usize>,
+        out: &mut [bf16],
+    ) {
+        let depth = columns.len();
         assert!(depth > 0 && depth.is_multiple_of(STEPS), "whole steps");
-        assert!(rows.len().is_multiple_of(depth) && rows.len() <= TILE * depth, "up to 16 rows");
+        assert!(rows.len().is_multiple_of(stride) && rows.len() <= TILE * stride, "up to 16 rows");
         assert_eq!(out.len(), Self::left_len(TILE, depth), "room for 16 rows");
         for start in (0..depth).step_by(SPAN) {
-            let span = start..(start + SPAN).min(depth);
+            let span = columns.start + start..(columns.start + start + SPAN).min(columns.end);
             let out = &mut out[Self::left_len(TILE, start)..];
-            for (r, row) in rows.chunks_exact(depth).enumerate() {
+            for (r, row) in rows.chunks_exact(stride).enumerate() {
                 let row = &row[span.clone()];
                 // SAFETY: `self` proves the features; `row` is whole steps, and `out` has as many of
                 // three tiles each, of which row `r` is written.
