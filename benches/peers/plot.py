@@ -8,6 +8,8 @@ import matplotlib.pyplot as plt  # noqa: E402  (the backend is chosen first)
 
 from report import ratio, rival  # noqa: E402
 
+TICKS = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16]
+
 
 def draw(results, file):
     """Writes the picture; panels without a rival of nervio's are left out."""
@@ -25,7 +27,7 @@ def draw(results, file):
         return
     columns = 2 if len(panels) > 1 else 1
     rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(6 * columns, 3.2 * rows), squeeze=False)
+    figure, axes = plt.subplots(rows, columns, figsize=(7 * columns, 3.2 * rows), squeeze=False)
     for axis in axes.flat[len(panels) :]:
         axis.remove()
     for axis, (model, ours, engines, times) in zip(axes.flat, panels):
@@ -34,12 +36,20 @@ def draw(results, file):
             values = [ratio(times[shape], engine) for shape in shapes]
             axis.plot(shapes, values, marker="o", label=engine)
         axis.axhline(1, color="black", linewidth=1)
-        axis.set_ylim(bottom=0)
+        # Half and twice the time lie equally far from 1.
+        axis.set_yscale("log", base=2)
+        bottom, top = axis.get_ylim()
+        bottom = min(0.75, bottom)
+        axis.set_yticks([tick for tick in TICKS if bottom <= tick <= top])
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.set_ylim(bottom, top)
         axis.set_title(f"{model}: time of others over {ours}", fontsize=10)
         axis.set_ylabel("above 1: nervio is faster", fontsize=8)
         axis.tick_params(labelsize=8)
         axis.grid(axis="y", alpha=0.3)
-        axis.legend(fontsize=8, frameon=False)
+        # Beside the panel, in the order of its lines from top to bottom: inside, it would hide some.
+        lines = sorted(axis.lines[: len(engines)], key=lambda line: -line.get_ydata()[-1])
+        axis.legend(handles=lines, fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.tight_layout()
     figure.savefig(file)
     plt.close(figure)
