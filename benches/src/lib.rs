@@ -4,6 +4,7 @@
 //! cargo bench -p nervio-benches                       all of them
 //! cargo bench -p nervio-benches --bench kernels -- matmul
 //! cargo bench -p nervio-benches --bench matmul_steps  from the plain loop to the kernel
+//! cargo bench -p nervio-benches --bench tile_steps    the loop of float products by tile registers
 //! cargo bench -p nervio-benches --bench peak_share    share of the peak of every product
 //! benches/peers/run.sh --model NAME=DIR               beside onnxruntime, OpenVINO and PyTorch
 //! ```
