@@ -65,7 +65,7 @@ impl Halves<'_> {
             return self.leaves.with(|buffers| {
                 let (place, room) = ((columns, depth), &mut buffers.pieces);
                 let sweep = Sweep::new(tiles, self.product, self.left, place, room);
-                sweep.run(panels, sums, &mut buffers.ring, |_, _| ());
+                sweep.run(tiles, panels, sums, &mut buffers.ring, |_, _| ());
             });
         }
         let middle = panels / 2;

@@ -37,7 +37,6 @@ pub(crate) fn border(product: &Product<'_>) -> usize {
 
 /// Some column panels of a product, to be summed over some of its depth.
 pub(crate) struct Sweep<'a> {
-    tiles: Tiles,
     product: &'a Product<'a>,
     /// For every 16 rows what [`Tiles::split_rows`] gives for `depth`.
     left: &'a [bf16],
@@ -63,7 +62,7 @@ impl<'a> Sweep<'a> {
         for (left, out) in left.chunks(Tiles::ROWS * k).zip(blocks) {
             tiles.split_rows((left, k), depth.clone(), out);
         }
-        Self { tiles, product, left: pieces, rows, columns, depth }
+        Self { product, left: pieces, rows, columns, depth }
     }
 
     fn panels(&self) -> usize {
@@ -90,12 +89,13 @@ impl<'a> Sweep<'a> {
     /// panel that is ready, and its sums of each half.
     pub(crate) fn run(
         &self,
+        tiles: Tiles,
         kept: usize,
         sums: &mut [f32],
         ring: &mut Aligned<bf16>,
         mut done: impl FnMut(usize, [&[f32]; 2]),
     ) {
-        let Self { tiles, product, rows, .. } = *self;
+        let Self { product, rows, .. } = *self;
         let (border, both, panel_sums) = (border(product), self.both(), self.panel_sums());
         let (lower, upper) = sums.split_at_mut(if both { kept * panel_sums } else { 0 });
         let stride = Tiles::left_len(Tiles::ROWS, self.depth.len());
@@ -152,7 +152,7 @@ pub(crate) fn multiply_split(
     let halves = 1 + usize::from(sweep.both());
     let sums = sums_f32.first(halves * kept * sweep.panel_sums());
     let first_column = block.column;
-    sweep.run(kept, sums, ring, |column, sums| {
+    sweep.run(tiles, kept, sums, ring, |column, sums| {
         let end = PanelEnd { product, block: &mut block, column: column - first_column };
         isa.run(Finish { end, sums });
     });
