@@ -43,14 +43,14 @@ fn bench_matmul(c: &mut Criterion) {
                     let fill = |_: usize, out: &mut [f32]| out.copy_from_slice(&row);
                     let weights = PackedMatrix::pack(isa, n, k, fill, Vec::new());
                     let mut out = vec![0.0; m * n];
-                    let mut workspace = Workspace::new();
+                    let workspace = Workspace::new();
                     group.throughput(Throughput::Elements(2 * (m * n * k) as u64));
                     let id = BenchmarkId::new(format!("{model}/{product}"), tokens);
                     group.bench_function(id, |b| {
                         b.iter(|| {
                             let epilogue = Epilogue::Bias(&bias);
                             pool.install(|| {
-                                matmul(isa, &mut workspace, &left, &weights, &epilogue, &mut out);
+                                matmul(isa, &workspace, &left, &weights, &epilogue, &mut out);
                             });
                             black_box(&out);
                         });
@@ -76,9 +76,9 @@ fn bench_epilogue(c: &mut Criterion) {
             Err(_) => Epilogue::Bias(&bias),
         };
         let mut out = vec![0.0; m * n];
-        let mut workspace = Workspace::new();
+        let workspace = Workspace::new();
         group.bench_function(activation, |b| {
-            b.iter(|| matmul(isa, &mut workspace, &left, &weights, &epilogue, &mut out));
+            b.iter(|| matmul(isa, &workspace, &left, &weights, &epilogue, &mut out));
         });
     }
     group.finish();
@@ -95,11 +95,11 @@ fn bench_attention(c: &mut Criterion) {
             let shape = AttentionShape { heads, head_dim: hidden / heads };
             let qkv = wave(tokens * 3 * hidden);
             let mut out = vec![0.0; tokens * hidden];
-            let mut workspace = Workspace::new();
+            let workspace = Workspace::new();
             group.throughput(Throughput::Elements(4 * (tokens * tokens * hidden) as u64));
             group.bench_function(BenchmarkId::new(format!("{model}_{name}"), tokens), |b| {
                 b.iter(|| {
-                    attention(isa, &mut workspace, shape, numbers, &qkv, &[tokens], &mut out);
+                    attention(isa, &workspace, shape, numbers, &qkv, &[tokens], &mut out);
                 });
             });
         }

@@ -44,9 +44,9 @@ fn main() {
     println!("| --- | --- | --- | --- |");
     for threads in [1, std::thread::available_parallelism().map_or(1, usize::from)] {
         let Ok(pool) = ThreadPoolBuilder::new().num_threads(threads).build() else { continue };
-        let mut workspace = Workspace::new();
+        let workspace = Workspace::new();
         let mut kernel = |out: &mut [f32]| {
-            matmul(isa, &mut workspace, &a, &packed, &Epilogue::None, out);
+            matmul(isa, &workspace, &a, &packed, &Epilogue::None, out);
         };
         let mut plain = |out: &mut [f32]| plain(&a, &w, out);
         let mut dots = |out: &mut [f32]| isa.run(Dots { a: &a, w: &w, out });

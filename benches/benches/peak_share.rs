@@ -57,9 +57,8 @@ fn measure(dtype: &str, m: usize, n: usize, k: usize) -> (f64, f64) {
     let isa = Isa::best();
     let (left, bias, row) = (wave(m * k), wave(n), wave(k));
     let weights = pack(isa, dtype, n, k, &row);
-    let (mut out, mut workspace) = (vec![0.0; m * n], Workspace::new());
-    let mut product =
-        || matmul(isa, &mut workspace, &left, &weights, &Epilogue::Bias(&bias), &mut out);
+    let (mut out, workspace) = (vec![0.0; m * n], Workspace::new());
+    let mut product = || matmul(isa, &workspace, &left, &weights, &Epilogue::Bias(&bias), &mut out);
     product();
     let start = Instant::now();
     product();

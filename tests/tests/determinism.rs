@@ -36,7 +36,7 @@ fn answers(
 #[test]
 fn an_answer_has_the_same_bits_everywhere() {
     let documents = documents();
-    for dtype in [Dtype::Auto, Dtype::F32] {
+    for dtype in [Dtype::Auto, Dtype::F32, Dtype::Int8] {
         let one = recognizer(1, 2048, dtype);
         let alone: Vec<_> =
             documents.iter().map(|d| bits(&one.recognize(&d.text).unwrap())).collect();

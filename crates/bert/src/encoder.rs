@@ -3,18 +3,19 @@
 
 use nervio_kernels::{
     AttentionNumbers, AttentionShape, Epilogue, PackedMatrix, WeightKind, attention,
-    attention_probabilities, layer_norm, matmul,
+    attention_probabilities, layer_norm, matmul, row_threads,
 };
 use nervio_simd::Isa;
 use nervio_weights::BertTensors;
 
+use crate::by_rows::by_rows;
 use crate::embeddings::Embeddings;
 use crate::load::{Loader, WeightDtype};
 use crate::matrices::{MatrixSource, read_matrices};
 use crate::parts::Part;
 use crate::probe::{Probe, Stage};
 use crate::reader::WeightReader;
-use crate::scratch::PartBuffers;
+use crate::scratch::LayerBuffers;
 use crate::shapes::check_encoder;
 use crate::{Batch, Config, LoadError, Scratch};
 
@@ -150,8 +151,12 @@ impl Encoder {
         for (index, layer) in self.layers.iter().enumerate() {
             for part in parts.iter() {
                 let mut buffers = scratch.part(config, part.tokens.clone());
-                self.attention_block(index, layer, &part, &mut buffers, probe);
-                self.feed_forward_block(index, layer, &mut buffers, probe);
+                self.attend(index, layer, &part, &mut buffers, probe);
+                let threads = layer.row_threads(self.isa, buffers.tokens);
+                by_rows(buffers, threads, Some(probe), &|mut rows, mut probe| {
+                    self.attention_output(index, layer, &mut rows, &mut probe);
+                    self.feed_forward(index, layer, &mut rows, &mut probe);
+                });
             }
             probe.hidden_state(index + 1, scratch.hidden(config, tokens));
         }
@@ -159,16 +164,16 @@ impl Encoder {
         scratch.hidden(config, tokens)
     }
 
-    /// `BertAttention`: reads `hidden`, writes `attended`.
-    fn attention_block(
+    /// `BertSelfAttention`: reads `hidden`, writes `context`.
+    fn attend(
         &self,
         index: usize,
         layer: &Layer,
         part: &Part<'_>,
-        buffers: &mut PartBuffers<'_>,
+        buffers: &mut LayerBuffers<'_>,
         probe: &mut impl Probe,
     ) {
-        let PartBuffers { hidden, query_key_value, context, attended, workspace, .. } = buffers;
+        let LayerBuffers { hidden, query_key_value, context, workspace, .. } = buffers;
         let at = Some(index);
         probe.begin(Stage::QueryKeyValue, at);
         let linear = &layer.query_key_value;
@@ -182,6 +187,18 @@ impl Encoder {
         let (shape, numbers) = (self.shape(), layer.attention_numbers(self.isa));
         attention(self.isa, workspace, shape, numbers, query_key_value, part.ends, context);
         probe.end(Stage::Attention, at);
+    }
+
+    /// `BertSelfOutput`: reads `context` and `hidden`, writes `attended`.
+    fn attention_output(
+        &self,
+        index: usize,
+        layer: &Layer,
+        buffers: &mut LayerBuffers<'_>,
+        probe: &mut impl Probe,
+    ) {
+        let LayerBuffers { hidden, context, attended, workspace, .. } = buffers;
+        let at = Some(index);
         probe.begin(Stage::AttentionOutput, at);
         let linear = &layer.attention_output;
         let epilogue = Epilogue::BiasResidual(&linear.bias, hidden);
@@ -191,14 +208,14 @@ impl Encoder {
     }
 
     /// `BertIntermediate` and `BertOutput`: reads `attended`, writes `hidden`.
-    fn feed_forward_block(
+    fn feed_forward(
         &self,
         index: usize,
         layer: &Layer,
-        buffers: &mut PartBuffers<'_>,
+        buffers: &mut LayerBuffers<'_>,
         probe: &mut impl Probe,
     ) {
-        let PartBuffers { hidden, attended, intermediate, workspace, .. } = buffers;
+        let LayerBuffers { hidden, attended, intermediate, workspace, .. } = buffers;
         let at = Some(index);
         probe.begin(Stage::Intermediate, at);
         let linear = &layer.intermediate;
@@ -252,6 +269,15 @@ impl Layer {
         } else {
             AttentionNumbers::F32
         }
+    }
+
+    /// How many threads take rows of their own, of `rows`, from the output of attention to the end of the
+    /// layer: all of them, or one if any of its products is cut otherwise.
+    fn row_threads(&self, isa: Isa, rows: usize) -> usize {
+        let all = rayon::current_num_threads();
+        let linears = [&self.attention_output, &self.intermediate, &self.output];
+        let by_rows = |linear: &Linear| row_threads(isa, &linear.weights, rows) == all;
+        if linears.into_iter().all(by_rows) { all } else { 1 }
     }
 
     /// The weights of layer `layer`, in the order of [`linears`](Self::linears).

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod by_rows;
 mod classifier;
 mod config;
 mod embeddings;

@@ -51,9 +51,10 @@ impl Stage {
 }
 
 /// Watches a forward pass. Every method has a default that does nothing.
-pub trait Probe {
+pub trait Probe: Send {
     /// A stage begins; `layer` is `None` outside the encoder layers. Those of a layer begin and end once
-    /// for each part in which a batch goes through it.
+    /// for each part in which a batch goes through it. Where threads take rows of their own through
+    /// several stages, these are the times of the first one.
     fn begin(&mut self, stage: Stage, layer: Option<usize>) {
         let _ = (stage, layer);
     }
@@ -82,3 +83,34 @@ pub trait Probe {
 
 /// Watches nothing.
 impl Probe for () {}
+
+/// `None` watches nothing.
+impl<P: Probe> Probe for Option<&mut P> {
+    fn begin(&mut self, stage: Stage, layer: Option<usize>) {
+        if let Some(probe) = self {
+            probe.begin(stage, layer);
+        }
+    }
+
+    fn end(&mut self, stage: Stage, layer: Option<usize>) {
+        if let Some(probe) = self {
+            probe.end(stage, layer);
+        }
+    }
+
+    fn hidden_state(&mut self, index: usize, hidden: &[f32]) {
+        if let Some(probe) = self {
+            probe.hidden_state(index, hidden);
+        }
+    }
+
+    fn wants_attentions(&self) -> bool {
+        self.as_ref().is_some_and(|probe| probe.wants_attentions())
+    }
+
+    fn attention(&mut self, layer: usize, sequence: usize, head: usize, probabilities: &[f32]) {
+        if let Some(probe) = self {
+            probe.attention(layer, sequence, head, probabilities);
+        }
+    }
+}

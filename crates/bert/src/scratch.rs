@@ -7,19 +7,38 @@ use nervio_kernels::{Aligned, Workspace};
 use crate::Config;
 use crate::parts::Parts;
 
-/// The buffers of one part of a batch on its way through a layer.
-pub(crate) struct PartBuffers<'a> {
-    /// `[tokens of the part, hidden]`
+/// The buffers of some tokens on their way through a layer.
+pub(crate) struct LayerBuffers<'a> {
+    pub(crate) tokens: usize,
+    /// `[tokens, hidden]`
     pub(crate) hidden: &'a mut [f32],
-    /// `[tokens of the part, 3 hidden]`
+    /// `[tokens, 3 hidden]`
     pub(crate) query_key_value: &'a mut [f32],
-    /// `[tokens of the part, hidden]`
+    /// `[tokens, hidden]`
     pub(crate) context: &'a mut [f32],
-    /// `[tokens of the part, hidden]`
+    /// `[tokens, hidden]`
     pub(crate) attended: &'a mut [f32],
-    /// `[tokens of the part, intermediate]`
+    /// `[tokens, intermediate]`
     pub(crate) intermediate: &'a mut [f32],
-    pub(crate) workspace: &'a mut Workspace,
+    pub(crate) workspace: &'a Workspace,
+}
+
+impl<'a> LayerBuffers<'a> {
+    /// Those of the first `border` tokens, and those of the others.
+    pub(crate) fn split(self, border: usize) -> (Self, Self) {
+        let Self { tokens, hidden, query_key_value, context, attended, intermediate, workspace } =
+            self;
+        let rows = [hidden, query_key_value, context, attended, intermediate];
+        let [h, q, c, a, i] = rows.map(|rows| {
+            let width = rows.len() / tokens.max(1);
+            rows.split_at_mut(width * border)
+        });
+        let of = |tokens, rows: [&'a mut [f32]; 5]| {
+            let [hidden, query_key_value, context, attended, intermediate] = rows;
+            Self { tokens, hidden, query_key_value, context, attended, intermediate, workspace }
+        };
+        (of(border, [h.0, q.0, c.0, a.0, i.0]), of(tokens - border, [h.1, q.1, c.1, a.1, i.1]))
+    }
 }
 
 /// The memory of a forward pass: one for each pass that runs at the same time.
@@ -85,22 +104,23 @@ impl Scratch {
         &mut self,
         config: &Config,
         tokens: usize,
-    ) -> (&[f32], &mut [f32], &mut Workspace) {
+    ) -> (&[f32], &mut [f32], &Workspace) {
         let hidden = self.hidden.first(tokens * config.hidden_size);
         let logits = self.logits.first(tokens * config.labels.len());
-        (hidden, logits, &mut self.workspace)
+        (hidden, logits, &self.workspace)
     }
 
     /// The buffers of the part of the batch that lies at `tokens`.
-    pub(crate) fn part(&mut self, config: &Config, tokens: Range<usize>) -> PartBuffers<'_> {
+    pub(crate) fn part(&mut self, config: &Config, tokens: Range<usize>) -> LayerBuffers<'_> {
         let (hidden, len) = (config.hidden_size, tokens.len());
-        PartBuffers {
+        LayerBuffers {
+            tokens: len,
             hidden: &mut self.hidden.first(tokens.end * hidden)[tokens.start * hidden..],
             query_key_value: self.query_key_value.first(len * 3 * hidden),
             context: self.context.first(len * hidden),
             attended: self.attended.first(len * hidden),
             intermediate: self.intermediate.first(len * config.intermediate_size),
-            workspace: &mut self.workspace,
+            workspace: &self.workspace,
         }
     }
 }
@@ -130,6 +150,15 @@ mod tests {
             ] {
                 assert!(begins(buffer) && buffer.len() == tokens * width, "{tokens} x {width}");
             }
+            part.context[tokens * 12 - 12] = 7.0;
+            let (first, last) = part.split(tokens - 1);
+            assert_eq!((first.tokens, last.tokens), (tokens - 1, 1));
+            assert_eq!((first.hidden.len(), last.hidden.len()), (12 * (tokens - 1), 12));
+            assert_eq!(
+                (first.intermediate.len(), last.query_key_value.len()),
+                (20 * (tokens - 1), 36)
+            );
+            assert_eq!((last.context[0], last.attended.len()), (7.0, 12));
             let (hidden, logits, _) = scratch.head(&config, tokens);
             assert!(begins(hidden) && begins(logits));
             assert_eq!((hidden.len(), logits.len()), (tokens * 12, tokens * 2));

@@ -2,7 +2,7 @@
 
 use nervio_simd::{Isa, Kernel, MatMut, Simd};
 
-use crate::parallel::{Cut, RowBorders, for_each_block};
+use crate::parallel::{Cut, RowBorders, for_each_block, threads};
 
 /// Time for an element in that of a multiply-add, for the decision whether threads pay.
 const COST: usize = 24;
@@ -22,7 +22,7 @@ pub fn layer_norm(isa: Isa, x: &mut [f32], weight: &[f32], bias: &[f32], eps: f3
     let hidden = weight.len();
     assert_eq!(hidden, bias.len(), "layer norm: as many biases as weights");
     // One piece for each thread: the rows that the products beside it leave in its caches.
-    let pieces = rayon::current_num_threads();
+    let pieces = threads();
     let cut = Cut { rows: RowBorders::All, column_step: hidden.max(1), cost: COST, pieces };
     for_each_block(MatMut::new(x, hidden), &cut, &|block| {
         isa.run(Rows { rows: block.out, weight, bias, eps });

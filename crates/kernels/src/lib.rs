@@ -26,7 +26,7 @@
 //!
 //! let mut out = [0.0; 2];
 //! let bias = Epilogue::Bias(&[10.0, 20.0]);
-//! matmul(isa, &mut Workspace::new(), &[1.0, 1.0, 2.0], &packed, &bias, &mut out);
+//! matmul(isa, &Workspace::new(), &[1.0, 1.0, 2.0], &packed, &bias, &mut out);
 //! assert_eq!(out, [19.0, 18.5]);
 //! ```
 #![forbid(unsafe_code)]
@@ -52,9 +52,9 @@ pub use attention::{
 pub use frozen::{Frozen, SharedBytes};
 pub use layer_norm::{layer_norm, layer_norm_reference};
 pub use matmul::{
-    Element, Epilogue, PackedMatrix, WeightKind, matmul, matmul_reference, nearest_i8,
+    Element, Epilogue, PackedMatrix, WeightKind, matmul, matmul_reference, nearest_i8, row_threads,
 };
-pub use parallel::keep_awake;
+pub use parallel::{alone, join, keep_awake};
 pub use peak::{peak_gflops, peak_int8_gops, peak_linear_gflops, read_bandwidth};
 pub use softmax::{softmax, softmax_reference};
 pub use workspace::Workspace;

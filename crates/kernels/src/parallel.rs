@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::LocalKey;
 
 use nervio_simd::MatMut;
 use rayon::Yield;
@@ -14,22 +15,25 @@ const PATIENCE: usize = 256;
 thread_local! {
     /// Whether this thread stays awake already, in a pass of its own or waiting for another's work.
     static AWAKE: Cell<bool> = const { Cell::new(false) };
+    /// Whether kernels that this thread calls leave nothing to others.
+    static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Marks this thread as awake until it is dropped.
-struct Awake {
+/// Sets a flag of this thread until it is dropped.
+struct Flagged {
+    flag: &'static LocalKey<Cell<bool>>,
     before: bool,
 }
 
-impl Awake {
-    fn begin() -> Self {
-        Self { before: AWAKE.replace(true) }
+impl Flagged {
+    fn begin(flag: &'static LocalKey<Cell<bool>>) -> Self {
+        Self { flag, before: flag.replace(true) }
     }
 }
 
-impl Drop for Awake {
+impl Drop for Flagged {
     fn drop(&mut self) {
-        AWAKE.set(self.before);
+        self.flag.set(self.before);
     }
 }
 
@@ -44,7 +48,7 @@ pub fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         return work();
     };
     let done = AtomicBool::new(false);
-    let _awake = Awake::begin();
+    let _awake = Flagged::begin(&AWAKE);
     rayon::scope(|scope| {
         // Set when this closure is left, however it is.
         let _guard = SetOnDrop(&done);
@@ -62,7 +66,7 @@ pub fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 
 /// Does what other threads leave to be done until `done` is set.
 fn wait(done: &AtomicBool) {
-    let _awake = Awake::begin();
+    let _awake = Flagged::begin(&AWAKE);
     let mut idle = 0;
     while !done.load(Ordering::Acquire) {
         if rayon::yield_now() == Some(Yield::Executed) {
@@ -82,7 +86,7 @@ fn wait(done: &AtomicBool) {
 ///
 /// With [`rayon::join`] a thread whose half is done first soon goes to sleep, and products are too
 /// short to be woken in between: here it looks for other work until the second half is done too.
-pub(crate) fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
+pub fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
     let done = AtomicBool::new(false);
     rayon::join(
         || {
@@ -95,6 +99,20 @@ pub(crate) fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
             second();
         },
     );
+}
+
+/// Runs `work`, whose kernels are then computed by this thread alone.
+///
+/// Threads that take some rows each through several kernels wait for one another once instead of after
+/// each kernel. What is computed is the same.
+pub fn alone<R>(work: impl FnOnce() -> R) -> R {
+    let _alone = Flagged::begin(&ALONE);
+    work()
+}
+
+/// Threads that a kernel may use here.
+pub(crate) fn threads() -> usize {
+    if ALONE.get() { 1 } else { rayon::current_num_threads() }
 }
 
 struct SetOnDrop<'a>(&'a AtomicBool);
@@ -233,6 +251,18 @@ mod tests {
         for _ in 0..2 {
             receiver.recv_timeout(Duration::from_secs(20)).expect("both passes end");
         }
+    }
+
+    #[test]
+    fn a_thread_is_alone_until_its_work_is_left() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let left = pool.install(|| {
+            let caught = std::panic::catch_unwind(|| alone(|| assert_eq!(alone(threads), 2)));
+            assert!(caught.is_err(), "one thread");
+            assert_eq!((alone(|| (alone(threads), threads())), threads()), ((1, 1), 2));
+            threads()
+        });
+        assert_eq!(left, 2);
     }
 
     #[test]

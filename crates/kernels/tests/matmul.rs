@@ -35,7 +35,7 @@ fn assert_close(fast: &[f32], slow: &[f32], k: usize, what: &str) {
 #[test]
 fn every_border_of_m_n_and_k() {
     for isa in Isa::supported() {
-        let mut workspace = Workspace::new();
+        let workspace = Workspace::new();
         for m in [1, 5, 6, 7, 12, 13, 191, 192, 193, 385] {
             for n in [1, 7, 8, 15, 16, 17, 33, 64, 100] {
                 for k in [1, 3, 32, 255, 256, 257, 800] {
@@ -52,7 +52,7 @@ fn every_border_of_m_n_and_k() {
                     };
                     let packed = pack(isa, n, k, &weights, vec![]);
                     let (mut fast, mut slow) = (vec![f32::NAN; m * n], vec![0.0; m * n]);
-                    matmul(isa, &mut workspace, &left, &packed, &epilogue, &mut fast);
+                    matmul(isa, &workspace, &left, &packed, &epilogue, &mut fast);
                     matmul_reference(&left, &weights, k, &epilogue, &mut slow);
                     assert_close(&fast, &slow, k, &format!("{isa} {m}x{n}x{k}"));
                 }
@@ -65,12 +65,12 @@ fn every_border_of_m_n_and_k() {
 fn narrow_weights_are_widened_exactly() {
     let (m, n, k) = (9, 21, 500);
     for isa in Isa::supported() {
-        let mut workspace = Workspace::new();
+        let workspace = Workspace::new();
         let left = matrix(1, m, k);
         let weights = matrix(2, n, k);
-        let mut run = |packed: &PackedMatrix, stored: &[f32], what: &str| {
+        let run = |packed: &PackedMatrix, stored: &[f32], what: &str| {
             let (mut fast, mut slow) = (vec![0.0; m * n], vec![0.0; m * n]);
-            matmul(isa, &mut workspace, &left, packed, &Epilogue::None, &mut fast);
+            matmul(isa, &workspace, &left, packed, &Epilogue::None, &mut fast);
             matmul_reference(&left, stored, k, &Epilogue::None, &mut slow);
             assert_close(&fast, &slow, k, what);
         };
@@ -99,7 +99,7 @@ fn half_precision_has_the_bits_of_the_same_weights_in_f32_for_any_number_of_rows
                 (pack(isa, n, k, &values, vec![]), pack(isa, n, k, &stored, vec![])),
                 (pack(isa, n, k, &brain, vec![]), pack(isa, n, k, &stored_brain, vec![])),
             ];
-            let mut workspace = Workspace::new();
+            let workspace = Workspace::new();
             for m in (1..=18).chain([31, 32, 33, 48, 63, 64, 65, most]) {
                 let epilogues = [
                     Epilogue::BiasActivation(&bias, Activation::Gelu),
@@ -108,9 +108,9 @@ fn half_precision_has_the_bits_of_the_same_weights_in_f32_for_any_number_of_rows
                 for (epilogue, (half, single)) in
                     epilogues.iter().flat_map(|epilogue| pairs.iter().map(move |p| (epilogue, p)))
                 {
-                    let mut run = |weights| {
+                    let run = |weights| {
                         let mut out = vec![f32::NAN; m * n];
-                        matmul(isa, &mut workspace, &left[..m * k], weights, epilogue, &mut out);
+                        matmul(isa, &workspace, &left[..m * k], weights, epilogue, &mut out);
                         out
                     };
                     assert_eq!(run(half), run(single), "{isa}: {m} x {n} x {k}");
@@ -132,7 +132,7 @@ fn bytes_and_scales(isa: Isa, n: usize, k: usize) -> (Vec<i8>, Vec<f32>, Vec<f32
 #[test]
 fn eight_bit_products_are_exact_where_activations_are_whole_numbers() {
     for isa in Isa::supported() {
-        let mut workspace = Workspace::new();
+        let workspace = Workspace::new();
         for (m, n, k) in
             [(1, 1, 1), (1, 16, 4), (5, 17, 3), (7, 33, 255), (13, 8, 258), (9, 40, 3072)]
         {
@@ -144,7 +144,7 @@ fn eight_bit_products_are_exact_where_activations_are_whole_numbers() {
             let packed = pack(isa, n, k, &bytes, scales);
             let epilogue = Epilogue::Bias(&bias);
             let (mut fast, mut slow) = (vec![0.0; m * n], vec![0.0; m * n]);
-            matmul(isa, &mut workspace, &left, &packed, &epilogue, &mut fast);
+            matmul(isa, &workspace, &left, &packed, &epilogue, &mut fast);
             matmul_reference(&left, &stored, k, &epilogue, &mut slow);
             for (i, (a, b)) in fast.iter().zip(&slow).enumerate() {
                 let bound = if k < 256 { 0.02 * b.abs() + 2.0 } else { 2e-6 * b.abs() + 1e-3 };
@@ -162,7 +162,7 @@ fn eight_bit_products_err_by_half_a_step_of_each_activation_at_most() {
         let (bytes, scales, stored) = bytes_and_scales(isa, n, k);
         let packed = pack(isa, n, k, &bytes, scales.clone());
         let (mut fast, mut slow) = (vec![0.0; m * n], vec![0.0; m * n]);
-        matmul(isa, &mut Workspace::new(), &left, &packed, &Epilogue::None, &mut fast);
+        matmul(isa, &Workspace::new(), &left, &packed, &Epilogue::None, &mut fast);
         matmul_reference(&left, &stored, k, &Epilogue::None, &mut slow);
         for (i, (a, b)) in fast.iter().zip(&slow).enumerate() {
             let total: f32 = stored[i % n * k..][..k].iter().map(|w| w.abs()).sum();
@@ -181,7 +181,7 @@ fn wide_weights_are_rounded_to_what_the_kernel_takes() {
     let weights = vec![127_i8; 256];
     let packed = pack(isa, 1, 256, &weights, vec![0.01]);
     let mut out = [0.0];
-    matmul(isa, &mut Workspace::new(), &left, &packed, &Epilogue::None, &mut out);
+    matmul(isa, &Workspace::new(), &left, &packed, &Epilogue::None, &mut out);
     assert!((out[0] - left.iter().sum::<f32>() * 1.27).abs() < 0.1, "{}", out[0]);
 }
 
@@ -193,7 +193,7 @@ fn eight_bit_products_do_not_hide_what_is_not_a_number() {
         let mut left = matrix(1, 2, 40);
         left[47] = f32::NAN;
         let mut out = vec![0.0; 32];
-        matmul(isa, &mut Workspace::new(), &left, &packed, &Epilogue::None, &mut out);
+        matmul(isa, &Workspace::new(), &left, &packed, &Epilogue::None, &mut out);
         assert!(out[..16].iter().all(|x| x.is_finite()) && out[16..].iter().all(|x| x.is_nan()));
     }
 }
@@ -212,7 +212,7 @@ fn a_row_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
                         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                     let mut out = vec![0.0; left.len() / k * n];
                     pool.install(|| {
-                        matmul(isa, &mut Workspace::new(), left, &packed, &epilogue, &mut out)
+                        matmul(isa, &Workspace::new(), left, &packed, &epilogue, &mut out)
                     });
                     out
                 };
@@ -250,7 +250,7 @@ fn depth_that_is_halved_between_threads_gives_the_bits_of_one_thread() {
                         rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                     let mut out = vec![f32::NAN; m * n];
                     pool.install(|| {
-                        matmul(isa, &mut Workspace::new(), &left, &packed, &epilogue, &mut out);
+                        matmul(isa, &Workspace::new(), &left, &packed, &epilogue, &mut out);
                     });
                     out
                 });
@@ -275,7 +275,7 @@ fn a_product_with_many_column_panels_has_the_bits_of_its_rows() {
         let product = |left: &[f32]| {
             let mut out = vec![0.0; left.len() / k * n];
             pool.install(|| {
-                matmul(isa, &mut Workspace::new(), left, &packed, &Epilogue::None, &mut out);
+                matmul(isa, &Workspace::new(), left, &packed, &Epilogue::None, &mut out);
             });
             out
         };
@@ -306,7 +306,7 @@ fn tile_registers_have_the_bits_of_vectors() {
                     let packed = pack(isa, n, k, &bytes, scales.clone());
                     let mut out = vec![0.0; m * n];
                     pool.install(|| {
-                        matmul(isa, &mut Workspace::new(), &left, &packed, &epilogue, &mut out);
+                        matmul(isa, &Workspace::new(), &left, &packed, &epilogue, &mut out);
                     });
                     out.into_iter().map(f32::to_bits).collect::<Vec<_>>()
                 });
@@ -320,7 +320,7 @@ fn tile_registers_have_the_bits_of_vectors() {
 fn empty_operands() {
     let isa = Isa::best();
     let packed = pack::<f32>(isa, 4, 8, &[0.5; 32], vec![]);
-    matmul(isa, &mut Workspace::new(), &[], &packed, &Epilogue::None, &mut []);
+    matmul(isa, &Workspace::new(), &[], &packed, &Epilogue::None, &mut []);
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn sums_of_nothing_are_the_bias() {
     for isa in Isa::supported() {
         let packed = pack::<i8>(isa, 32, 0, &[], vec![0.1; 32]);
         let mut out = vec![f32::NAN; 64];
-        matmul(isa, &mut Workspace::new(), &[], &packed, &Epilogue::Bias(&bias), &mut out);
+        matmul(isa, &Workspace::new(), &[], &packed, &Epilogue::Bias(&bias), &mut out);
         assert_eq!(out, [&bias[..], &bias[..]].concat(), "{isa}");
     }
 }

@@ -15,7 +15,7 @@ use nervio_simd::{Isa, MatMut};
 use self::float32::Float32;
 use self::head::{Head, Numbers};
 use self::int16::{Int16, LONGEST};
-use crate::parallel::{GRAIN, join};
+use crate::parallel::{GRAIN, join, threads};
 use crate::softmax::softmax_reference;
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
@@ -62,7 +62,7 @@ impl AttentionShape {
 /// When the lengths disagree or the ends decrease.
 pub fn attention(
     isa: Isa,
-    workspace: &mut Workspace,
+    workspace: &Workspace,
     shape: AttentionShape,
     numbers: AttentionNumbers,
     qkv: &[f32],
@@ -115,7 +115,7 @@ impl Job<'_> {
             Some(len)
         });
         let cost = tokens * (2 * longest.max().unwrap_or(0) + PACKING) * out.columns();
-        if cost < 2 * GRAIN || rayon::current_num_threads() == 1 {
+        if cost < 2 * GRAIN || threads() == 1 {
             return self.run(Part { ends, first_token, heads, out });
         }
         if ends.len() > 1 {

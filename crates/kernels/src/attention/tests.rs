@@ -16,7 +16,7 @@ fn error(
 ) -> f32 {
     let mut fast = vec![f32::NAN; qkv.len() / 3];
     let mut slow = vec![0.0; fast.len()];
-    attention(isa, &mut Workspace::new(), shape, numbers, qkv, ends, &mut fast);
+    attention(isa, &Workspace::new(), shape, numbers, qkv, ends, &mut fast);
     attention_reference(shape, qkv, ends, &mut slow);
     // Not `f32::max`, which forgets a NaN.
     let differences = fast.iter().zip(&slow).map(|(a, b)| (a - b).abs());
@@ -56,9 +56,9 @@ fn a_sequence_has_the_same_bits_in_any_batch_on_any_number_of_threads() {
         let run = |threads: usize, qkv: &[f32], ends: &[usize]| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let mut out = vec![0.0; qkv.len() / 3];
-            let (isa, mut workspace) = (Isa::best(), Workspace::new());
+            let (isa, workspace) = (Isa::best(), Workspace::new());
             pool.install(|| {
-                attention(isa, &mut workspace, shape, numbers, qkv, ends, &mut out);
+                attention(isa, &workspace, shape, numbers, qkv, ends, &mut out);
             });
             out
         };
@@ -112,7 +112,7 @@ fn what_is_no_number_is_not_hidden() {
                 let mut qkv = wave(20 * 48, 0.37);
                 qkv[5 * 48 + at] = bad;
                 let mut out = vec![0.0; 20 * 16];
-                attention(isa, &mut Workspace::new(), shape, numbers, &qkv, &[20], &mut out);
+                attention(isa, &Workspace::new(), shape, numbers, &qkv, &[20], &mut out);
                 let spoilt = out.iter().any(|x| !x.is_finite());
                 assert!(spoilt, "{isa} {numbers:?}: {bad} at {at}");
             }

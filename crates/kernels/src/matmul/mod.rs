@@ -63,7 +63,7 @@ use self::packed_matrix::Panels;
 use self::pieces::multiply_split;
 use self::tall::multiply_tall;
 use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
-use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block, join};
+use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block, join, threads};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
 /// Rows of A that are packed at a time; 3,072 columns of them are 2.4 MB.
@@ -86,6 +86,15 @@ fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     }
 }
 
+/// How many threads have some of `rows` rows of their own in [`matmul`]; 1 where it cuts between columns
+/// alone.
+#[must_use]
+pub fn row_threads(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
+    let amount = rows.saturating_mul(weights.depth()).saturating_mul(weights.rows());
+    let own = rows / thread_rows(isa, weights);
+    if amount < GRAIN { 1 } else { threads().min(own).max(1) }
+}
+
 /// Most tiles of rows for which weights in half precision are widened one by one.
 const TALL_TILES: usize = 3;
 
@@ -100,7 +109,7 @@ const PIECES: usize = 4;
 /// When the lengths disagree, or the weights were packed for another instruction set.
 pub fn matmul(
     isa: Isa,
-    workspace: &mut Workspace,
+    workspace: &Workspace,
     left: &[f32],
     weights: &PackedMatrix,
     epilogue: &Epilogue<'_>,
@@ -110,10 +119,8 @@ pub fn matmul(
     assert_eq!(isa.level(), weights.level(), "weights packed for another instruction set");
     assert_eq!(left.len() * n, out.len() * k, "matmul: rows of the left operand and of the result");
     epilogue.check(n, out.len());
-    let threads = rayon::current_num_threads();
-    let small = left.len().saturating_mul(n) < GRAIN;
-    let own = left.len() / k.max(1) / thread_rows(isa, weights);
-    let parts = if small { 1 } else { threads.min(own).max(1) };
+    let threads = threads();
+    let parts = row_threads(isa, weights, left.len() / k.max(1));
     let job = Job { isa, left, weights, epilogue, leaves: &workspace.leaves };
     let each = if split_by_threads(isa, weights) { 1 } else { PIECES };
     let pieces = if threads == 1 { 1 } else { (each * threads).div_ceil(parts) };
