@@ -69,19 +69,20 @@ use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 /// Rows of A that are packed at a time; 3,072 columns of them are 2.4 MB.
 const SUPER_ROWS: usize = 192;
 
-/// Inputs and outputs from which on f32 weights of a model do not stay in caches.
+/// Inputs and outputs from which on weights in half precision take longer to read than rows to split.
 const LARGE: usize = 768;
 
 /// Rows from which on a thread has some of its own. Fewer are cut between columns.
 ///
 /// Threads with rows of their own each read all weights: of f32, that takes longer than waiting for
 /// the rows to be packed once. With tile registers each reads and splits all weights, where otherwise
-/// each splits all rows: of large matrices, that takes longer up to some more rows.
+/// each splits all rows: that takes longer up to some more rows, and of large matrices in half precision.
 fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     let large = weights.rows().min(weights.depth()) >= LARGE;
-    match weights.kind() {
-        WeightKind::F32 if large && split_by_threads(isa, weights) => 96,
-        WeightKind::F32 => 64,
+    match (weights.kind(), split_by_threads(isa, weights)) {
+        (WeightKind::F32, true) => 96,
+        (WeightKind::F16 | WeightKind::BF16, true) if large => 96,
+        (WeightKind::F32, false) => 64,
         _ => 32,
     }
 }
