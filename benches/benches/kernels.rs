@@ -7,12 +7,11 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use nervio_benches::{MODELS, layer_products, wave};
+use nervio_benches::{MODELS, isa, layer_products, wave};
 use nervio_kernels::{
     Activation, AttentionNumbers, AttentionShape, Epilogue, PackedMatrix, Workspace, attention,
     layer_norm, matmul, peak_gflops,
 };
-use nervio_simd::Isa;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// One thread, and as many as this machine has.
@@ -24,7 +23,7 @@ fn pools() -> Vec<ThreadPool> {
 }
 
 fn peak(_: &mut Criterion) {
-    let isa = Isa::best();
+    let isa = isa();
     for pool in pools() {
         let gflops = pool.install(|| peak_gflops(isa, 50));
         println!("{isa}, {} threads: peak {gflops:.1} GFLOPS", pool.current_num_threads());
@@ -32,7 +31,7 @@ fn peak(_: &mut Criterion) {
 }
 
 fn bench_matmul(c: &mut Criterion) {
-    let isa = Isa::best();
+    let isa = isa();
     for pool in pools() {
         let mut group = c.benchmark_group(format!("matmul/{}", pool.current_num_threads()));
         for (model, hidden, intermediate, _) in MODELS {
@@ -63,7 +62,7 @@ fn bench_matmul(c: &mut Criterion) {
 }
 
 fn bench_epilogue(c: &mut Criterion) {
-    let isa = Isa::best();
+    let isa = isa();
     let (m, n, k) = (128, 3072, 768);
     let (left, bias) = (wave(m * k), wave(n));
     let fill = |_: usize, out: &mut [f32]| out.fill(0.01);
@@ -85,7 +84,7 @@ fn bench_epilogue(c: &mut Criterion) {
 }
 
 fn bench_attention(c: &mut Criterion) {
-    let isa = Isa::best();
+    let isa = isa();
     let mut group = c.benchmark_group("attention");
     for (model, hidden, _, heads) in MODELS {
         let numbers = [(AttentionNumbers::F32, "f32"), (AttentionNumbers::Int16, "int16")];
@@ -108,7 +107,7 @@ fn bench_attention(c: &mut Criterion) {
 }
 
 fn bench_layer_norm(c: &mut Criterion) {
-    let isa = Isa::best();
+    let isa = isa();
     let mut group = c.benchmark_group("layer_norm");
     for (model, hidden, ..) in MODELS {
         let (weight, bias) = (wave(hidden), wave(hidden));

@@ -8,7 +8,7 @@
 
 use std::time::Instant;
 
-use nervio_benches::{median, wave};
+use nervio_benches::{isa, median, wave};
 use nervio_kernels::{
     Epilogue, PackedMatrix, Workspace, keep_awake, matmul, matmul_reference, peak_gflops,
 };
@@ -27,7 +27,7 @@ const ROWS: usize = 6;
 
 fn main() {
     let rows = std::env::args().skip(1).find_map(|x| x.parse().ok()).unwrap_or(128);
-    let isa = Isa::best();
+    let isa = isa();
     let (a, w) = (wave(rows * K), wave(N * K));
     let mut expected = vec![0.0; rows * N];
     matmul_reference(&a, &w, K, &Epilogue::None, &mut expected);

@@ -3,12 +3,13 @@
 //! Each sample of a product stands between two samples of the peak, so a machine whose speed drifts
 //! is unfair to neither; the share is the median of the ratios. Prints a Markdown table.
 //!
-//! `cargo bench -p nervio-benches --bench peak_share -- [f32|f16|int8] [ROWS,ROWS...]`
+//! `cargo bench -p nervio-benches --bench peak_share -- [f32|f16|int8] [ROWS,ROWS...]`; `NERVIO_ISA` says on which
+//! instruction set.
 
 use std::time::{Duration, Instant};
 
 use half::f16;
-use nervio_benches::{MODELS, layer_products, median, wave};
+use nervio_benches::{MODELS, isa, layer_products, median, wave};
 use nervio_kernels::{
     Epilogue, PackedMatrix, Workspace, keep_awake, matmul, peak_gflops, peak_int8_gops,
 };
@@ -54,7 +55,7 @@ fn main() {
 
 /// Median GFLOPS of one product, and the median of its shares of the peak beside it.
 fn measure(dtype: &str, m: usize, n: usize, k: usize) -> (f64, f64) {
-    let isa = Isa::best();
+    let isa = isa();
     let (left, bias, row) = (wave(m * k), wave(n), wave(k));
     let weights = pack(isa, dtype, n, k, &row);
     let (mut out, workspace) = (vec![0.0; m * n], Workspace::new());

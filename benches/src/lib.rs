@@ -10,6 +10,19 @@
 //! ```
 #![forbid(unsafe_code)]
 
+use nervio_simd::Isa;
+
+/// The instruction set to measure: that of `NERVIO_ISA`, else the fastest.
+///
+/// Ends the program with a message where this processor has no such one.
+#[must_use]
+pub fn isa() -> Isa {
+    Isa::from_env().unwrap_or_else(|error| {
+        eprintln!("{error}");
+        std::process::exit(2)
+    })
+}
+
 /// The products of one encoder layer for `tokens` rows: name, m, n, k.
 #[must_use]
 pub fn layer_products(
