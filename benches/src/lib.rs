@@ -14,7 +14,7 @@ use nervio_simd::Isa;
 
 /// The instruction set to measure: that of `NERVIO_ISA`, else the fastest.
 ///
-/// Ends the program with a message where this processor has no such one.
+/// Ends the program with a message where there is none of that name, or not on this processor.
 #[must_use]
 pub fn isa() -> Isa {
     Isa::from_env().unwrap_or_else(|error| {

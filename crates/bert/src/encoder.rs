@@ -152,7 +152,7 @@ impl Encoder {
             for part in parts.iter() {
                 let mut buffers = scratch.part(config, part.tokens.clone());
                 self.attend(index, layer, &part, &mut buffers, probe);
-                let threads = layer.row_threads(self.isa, buffers.tokens);
+                let threads = layer.sharing_threads(self.isa, buffers.tokens);
                 by_rows(buffers, threads, Some(probe), &|mut rows, mut probe| {
                     self.attention_output(index, layer, &mut rows, &mut probe);
                     self.feed_forward(index, layer, &mut rows, &mut probe);
@@ -272,12 +272,16 @@ impl Layer {
     }
 
     /// How many threads take rows of their own, of `rows`, from the output of attention to the end of the
-    /// layer: all of them, or one if any of its products is cut otherwise.
-    fn row_threads(&self, isa: Isa, rows: usize) -> usize {
+    /// layer: all of them, or one where a product in between is better cut otherwise.
+    ///
+    /// By vectors, passes gain nothing from fewer waits, and a thread that is done helps others out, whose
+    /// cores may be slower.
+    fn sharing_threads(&self, isa: Isa, rows: usize) -> usize {
         let all = rayon::current_num_threads();
         let linears = [&self.attention_output, &self.intermediate, &self.output];
-        let by_rows = |linear: &Linear| row_threads(isa, &linear.weights, rows) == all;
-        if linears.into_iter().all(by_rows) { all } else { 1 }
+        let own_rows = |linear: &Linear| row_threads(isa, &linear.weights, rows) == all;
+        let pays = isa.tiles().is_some() && linears.into_iter().all(own_rows);
+        if pays { all } else { 1 }
     }
 
     /// The weights of layer `layer`, in the order of [`linears`](Self::linears).

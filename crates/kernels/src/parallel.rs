@@ -88,6 +88,8 @@ fn wait(done: &AtomicBool) {
 /// short to be woken in between: here it looks for other work until the second half is done too.
 pub fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
     let done = AtomicBool::new(false);
+    // Also until rayon has noticed that the second half is done.
+    let _awake = Flagged::begin(&AWAKE);
     rayon::join(
         || {
             first();
@@ -104,7 +106,8 @@ pub fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
 /// Runs `work`, whose kernels are then computed by this thread alone.
 ///
 /// Threads that take some rows each through several kernels wait for one another once instead of after
-/// each kernel. What is computed is the same.
+/// each kernel. What is computed is the same. `work` should not share out anything itself: pieces that
+/// others take are not alone, and what this thread takes of others meanwhile is.
 pub fn alone<R>(work: impl FnOnce() -> R) -> R {
     let _alone = Flagged::begin(&ALONE);
     work()

@@ -286,6 +286,26 @@ fn a_product_with_many_column_panels_has_the_bits_of_its_rows() {
 }
 
 #[test]
+fn large_matrices_have_the_bits_of_one_thread() {
+    // With tile registers they are cut between columns up to more rows than others.
+    let (isa, n, k) = (Isa::best(), 832, 1056);
+    let half: Vec<f16> = matrix(2, n, k).iter().map(|x| f16::from_f32(*x)).collect();
+    let packed = pack(isa, n, k, &half, vec![]);
+    for m in [40, 70, 191, 200] {
+        let left = matrix(1, m, k);
+        let [one, others @ ..] = [1, 2, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut out = vec![0.0; m * n];
+            pool.install(|| {
+                matmul(isa, &Workspace::new(), &left, &packed, &Epilogue::None, &mut out);
+            });
+            out
+        });
+        assert!(others.iter().all(|other| *other == one), "{m} rows");
+    }
+}
+
+#[test]
 fn tile_registers_have_the_bits_of_vectors() {
     let [Some(tiles), Some(vectors)] = [Level::Amx, Level::Avx512Vnni].map(Isa::new) else {
         return;

@@ -12,7 +12,8 @@ use crate::{Error, Recognizer};
 pub struct StageProfile {
     /// Which stage.
     pub stage: Stage,
-    /// Median over the runs, in seconds.
+    /// Median over the runs, in seconds. Where threads take rows of their own through several stages, the
+    /// time of the first thread with its share of the rows.
     pub seconds: f64,
     /// Floating-point operations of its products in one pass; 0 for stages without a product.
     pub flops: u64,
@@ -89,7 +90,7 @@ pub struct Profile {
     pub flops: u64,
     /// Each stage in the order of the pass.
     pub stages: Vec<StageProfile>,
-    /// Median time of each layer over the runs, in seconds.
+    /// Median time of each layer over the runs, in seconds: of its stages together.
     pub layers: Vec<f64>,
 }
 

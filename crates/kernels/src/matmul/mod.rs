@@ -69,14 +69,16 @@ use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 /// Rows of A that are packed at a time; 3,072 columns of them are 2.4 MB.
 const SUPER_ROWS: usize = 192;
 
-/// Inputs and outputs from which on weights in half precision take longer to read than rows to split.
+/// Inputs and outputs from which on reading weights in half precision takes longer than splitting up to
+/// some 190 rows.
 const LARGE: usize = 768;
 
 /// Rows from which on a thread has some of its own. Fewer are cut between columns.
 ///
 /// Threads with rows of their own each read all weights: of f32, that takes longer than waiting for
 /// the rows to be packed once. With tile registers each reads and splits all weights, where otherwise
-/// each splits all rows: that takes longer up to some more rows, and of large matrices in half precision.
+/// each splits all rows: for f32, and for large matrices in half precision, that is worth it from some
+/// more rows on.
 fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     let large = weights.rows().min(weights.depth()) >= LARGE;
     match (weights.kind(), split_by_threads(isa, weights)) {
@@ -87,8 +89,8 @@ fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     }
 }
 
-/// How many threads have some of `rows` rows of their own in [`matmul`]; 1 where it cuts between columns
-/// alone.
+/// How many threads have some of `rows` rows of their own in [`matmul`]; 1 where it does not cut between
+/// rows, or at all.
 #[must_use]
 pub fn row_threads(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
     let amount = rows.saturating_mul(weights.depth()).saturating_mul(weights.rows());
