@@ -9,8 +9,8 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nervio_benches::{MODELS, isa, layer_products, wave};
 use nervio_kernels::{
-    Activation, AttentionNumbers, AttentionShape, Epilogue, PackedMatrix, Workspace, attention,
-    layer_norm, matmul, peak_gflops,
+    Activation, AttentionNumbers, AttentionShape, Epilogue, FeedForward, Norm, PackedMatrix,
+    Workspace, attention, feed_forward, layer_norm, matmul, peak_gflops,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -113,10 +113,69 @@ fn bench_layer_norm(c: &mut Criterion) {
         let (weight, bias) = (wave(hidden), wave(hidden));
         let mut x = wave(128 * hidden);
         group.throughput(Throughput::Bytes((8 * x.len()) as u64));
-        group.bench_function(model, |b| b.iter(|| layer_norm(isa, &mut x, &weight, &bias, 1e-12)));
+        let norm = Norm { weight: &weight, bias: &bias, eps: 1e-12 };
+        group.bench_function(model, |b| b.iter(|| layer_norm(isa, &mut x, &norm)));
     }
     group.finish();
 }
 
-criterion_group!(benches, peak, bench_matmul, bench_epilogue, bench_attention, bench_layer_norm);
+/// A feed-forward block as one kernel, and its products and layer norm one by one.
+fn bench_feed_forward(c: &mut Criterion) {
+    let isa = isa();
+    for pool in pools() {
+        let mut group = c.benchmark_group(format!("feed_forward/{}", pool.current_num_threads()));
+        for (model, hidden, depth, _) in MODELS {
+            let (row, biases) = (wave(depth), [wave(depth), wave(hidden)]);
+            let pack = |n, k| {
+                let fill = |_: usize, out: &mut [f32]| out.copy_from_slice(&row[..k]);
+                PackedMatrix::pack(isa, n, k, fill, Vec::new())
+            };
+            let (first, second) = (pack(depth, hidden), pack(hidden, depth));
+            let block = FeedForward {
+                intermediate: &first,
+                intermediate_bias: &biases[0],
+                activation: Activation::Gelu,
+                output: &second,
+                output_bias: &biases[1],
+                norm: Norm { weight: &row[..hidden], bias: &biases[1], eps: 1e-12 },
+            };
+            for tokens in [16, 128, 512] {
+                let (x, mut out) = (wave(tokens * hidden), vec![0.0; tokens * hidden]);
+                let (mut room, workspace) = (vec![0.0; tokens * depth], Workspace::new());
+                group.throughput(Throughput::Elements(4 * (tokens * hidden * depth) as u64));
+                group.bench_function(BenchmarkId::new(model, tokens), |b| {
+                    let mut run = || {
+                        let both = (&x[..], &mut out[..]);
+                        feed_forward(isa, &workspace, &block, both, &mut room, &|_| ());
+                    };
+                    b.iter(|| pool.install(&mut run));
+                });
+                group.bench_function(
+                    BenchmarkId::new(format!("{model}/one_by_one"), tokens),
+                    |b| {
+                        let mut run = || {
+                            let epilogue = Epilogue::BiasActivation(&biases[0], Activation::Gelu);
+                            matmul(isa, &workspace, &x, &first, &epilogue, &mut room);
+                            let epilogue = Epilogue::BiasResidual(&biases[1], &x);
+                            matmul(isa, &workspace, &room, &second, &epilogue, &mut out);
+                            layer_norm(isa, &mut out, &block.norm);
+                        };
+                        b.iter(|| pool.install(&mut run));
+                    },
+                );
+            }
+        }
+        group.finish();
+    }
+}
+
+criterion_group!(
+    benches,
+    peak,
+    bench_matmul,
+    bench_epilogue,
+    bench_attention,
+    bench_layer_norm,
+    bench_feed_forward
+);
 criterion_main!(benches);

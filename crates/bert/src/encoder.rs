@@ -1,9 +1,11 @@
 //! The forward pass of `BertModel` (Devlin et al., arXiv 1810.04805; `modeling_bert.py`), without
 //! the pooler.
 
+use std::sync::{Mutex, PoisonError};
+
 use nervio_kernels::{
-    AttentionNumbers, AttentionShape, Epilogue, PackedMatrix, WeightKind, attention,
-    attention_probabilities, layer_norm, matmul, row_threads,
+    AttentionNumbers, AttentionShape, Epilogue, FeedForward, FeedForwardStep, Norm, PackedMatrix,
+    WeightKind, attention, attention_probabilities, feed_forward, layer_norm, matmul, row_threads,
 };
 use nervio_simd::Isa;
 use nervio_weights::BertTensors;
@@ -31,6 +33,12 @@ pub(crate) struct Linear {
 pub(crate) struct LayerNorm {
     pub(crate) weight: Vec<f32>,
     pub(crate) bias: Vec<f32>,
+}
+
+impl LayerNorm {
+    fn kernel(&self, eps: f32) -> Norm<'_> {
+        Norm { weight: &self.weight, bias: &self.bias, eps }
+    }
 }
 
 /// `BertLayer`: attention and feed-forward, each with residual and layer norm.
@@ -216,18 +224,36 @@ impl Encoder {
         probe: &mut impl Probe,
     ) {
         let LayerBuffers { hidden, attended, intermediate, workspace, .. } = buffers;
-        let at = Some(index);
-        probe.begin(Stage::Intermediate, at);
-        let linear = &layer.intermediate;
-        let epilogue = Epilogue::BiasActivation(&linear.bias, self.config.hidden_act);
-        matmul(self.isa, workspace, attended, &linear.weights, &epilogue, intermediate);
-        probe.end(Stage::Intermediate, at);
-        probe.begin(Stage::Output, at);
-        let linear = &layer.output;
-        let epilogue = Epilogue::BiasResidual(&linear.bias, attended);
-        matmul(self.isa, workspace, intermediate, &linear.weights, &epilogue, hidden);
-        probe.end(Stage::Output, at);
-        self.norm(hidden, &layer.output_norm, self.config.layer_norm_eps, probe, at);
+        let block = FeedForward {
+            intermediate: &layer.intermediate.weights,
+            intermediate_bias: &layer.intermediate.bias,
+            activation: self.config.hidden_act,
+            output: &layer.output.weights,
+            output_bias: &layer.output.bias,
+            norm: layer.output_norm.kernel(self.config.layer_norm_eps),
+        };
+        // Of the threads of a pass, one watches.
+        let watched = Mutex::new((probe, None));
+        let turn_to = |next: Option<Stage>| {
+            let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
+            let (probe, stage) = &mut *watched;
+            if let Some(stage) = stage.take() {
+                probe.end(stage, Some(index));
+            }
+            if let Some(next) = next {
+                probe.begin(next, Some(index));
+            }
+            *stage = next;
+        };
+        let watch = |step| {
+            turn_to(Some(match step {
+                FeedForwardStep::Intermediate => Stage::Intermediate,
+                FeedForwardStep::Output => Stage::Output,
+                FeedForwardStep::LayerNorm => Stage::LayerNorm,
+            }));
+        };
+        feed_forward(self.isa, workspace, &block, (attended, hidden), intermediate, &watch);
+        turn_to(None);
     }
 
     fn norm(
@@ -239,7 +265,7 @@ impl Encoder {
         layer: Option<usize>,
     ) {
         probe.begin(Stage::LayerNorm, layer);
-        layer_norm(self.isa, x, &norm.weight, &norm.bias, eps);
+        layer_norm(self.isa, x, &norm.kernel(eps));
         probe.end(Stage::LayerNorm, layer);
     }
 

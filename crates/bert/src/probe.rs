@@ -11,7 +11,8 @@ pub enum Stage {
     Attention,
     /// The attention block's dense layer with the residual.
     AttentionOutput,
-    /// Layer norms: after the embeddings, attention and feed-forward.
+    /// Layer norms: after the embeddings, attention and feed-forward. By tile registers the last may add up
+    /// the sums of [`Output`](Self::Output) on the way.
     LayerNorm,
     /// The wide dense layer with the activation.
     Intermediate,
@@ -52,8 +53,9 @@ impl Stage {
 
 /// Watches a forward pass. Every method has a default that does nothing.
 pub trait Probe: Send {
-    /// A stage begins; `layer` is `None` outside the encoder layers. Those of a layer begin and end once
-    /// for each part in which a batch goes through it. Where threads take rows of their own through
+    /// A stage begins; `layer` is `None` outside the encoder layers. Those of a layer begin and end for each
+    /// part in which a batch goes through it; those of its feed-forward block may do so in turns, a few
+    /// intermediate states or rows at a time. Where threads take rows or states of their own through
     /// several stages, these are the times of the first one.
     fn begin(&mut self, stage: Stage, layer: Option<usize>) {
         let _ = (stage, layer);

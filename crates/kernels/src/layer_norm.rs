@@ -13,27 +13,43 @@ const SUMS: usize = 4;
 /// `x = (x - mean(x)) / √(var(x) + eps) * weight + bias` for each row of `x` `[rows, hidden]`.
 ///
 /// Two passes: the variance is of the differences from the mean, which loses no digits to
-/// cancellation. `weight` and `bias` are `[hidden]`.
+/// cancellation.
 ///
 /// # Panics
 ///
 /// When the lengths disagree.
-pub fn layer_norm(isa: Isa, x: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
-    let hidden = weight.len();
-    assert_eq!(hidden, bias.len(), "layer norm: as many biases as weights");
+pub fn layer_norm(isa: Isa, x: &mut [f32], norm: &Norm<'_>) {
+    let hidden = norm.weight.len();
+    assert_eq!(hidden, norm.bias.len(), "layer norm: as many biases as weights");
     // One piece for each thread: the rows that the products beside it leave in its caches.
     let pieces = threads();
     let cut = Cut { rows: RowBorders::All, column_step: hidden.max(1), cost: COST, pieces };
     for_each_block(MatMut::new(x, hidden), &cut, &|block| {
-        isa.run(Rows { rows: block.out, weight, bias, eps });
+        norm.rows(isa, block.out);
     });
+}
+
+/// The parameters of a layer norm.
+#[derive(Clone, Copy, Debug)]
+pub struct Norm<'a> {
+    /// `[hidden]`
+    pub weight: &'a [f32],
+    /// `[hidden]`
+    pub bias: &'a [f32],
+    /// What is added to the variance.
+    pub eps: f32,
+}
+
+impl Norm<'_> {
+    /// [`layer_norm`] of some rows on this thread.
+    pub(crate) fn rows(&self, isa: Isa, rows: MatMut<'_>) {
+        isa.run(Rows { rows, norm: *self });
+    }
 }
 
 struct Rows<'a> {
     rows: MatMut<'a>,
-    weight: &'a [f32],
-    bias: &'a [f32],
-    eps: f32,
+    norm: Norm<'a>,
 }
 
 impl Kernel for Rows<'_> {
@@ -41,13 +57,14 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         for row in 0..self.rows.rows() {
-            normalise(s, self.rows.row(row), self.weight, self.bias, self.eps);
+            normalise(s, self.rows.row(row), &self.norm);
         }
     }
 }
 
 #[inline(always)]
-fn normalise<S: Simd>(s: S, row: &mut [f32], weight: &[f32], bias: &[f32], eps: f32) {
+fn normalise<S: Simd>(s: S, row: &mut [f32], norm: &Norm<'_>) {
+    let Norm { weight, bias, eps } = *norm;
     let whole = row.len() / (SUMS * S::LANES) * SUMS * S::LANES;
     let inverse_len = 1.0 / row.len() as f32;
     let mut sums = [s.splat(0.0); SUMS];
@@ -113,7 +130,8 @@ mod tests {
                 let weight: Vec<f32> = (0..hidden).map(|i| 1.0 + 0.1 * value(i + 3)).collect();
                 let bias: Vec<f32> = (0..hidden).map(|i| 0.1 * value(i + 7)).collect();
                 let (mut fast, mut slow) = (x.clone(), x);
-                layer_norm(isa, &mut fast, &weight, &bias, 1e-12);
+                let norm = Norm { weight: &weight, bias: &bias, eps: 1e-12 };
+                layer_norm(isa, &mut fast, &norm);
                 layer_norm_reference(&mut slow, &weight, &bias, 1e-12);
                 for (a, b) in fast.iter().zip(&slow) {
                     assert!((a - b).abs() < 2e-5, "{isa} hidden {hidden}: {a} and {b}");
@@ -126,7 +144,8 @@ mod tests {
     fn a_constant_row_becomes_the_bias() {
         for isa in Isa::supported() {
             let mut x = vec![3.0; 20];
-            layer_norm(isa, &mut x, &[2.0; 20], &[0.5; 20], 1e-12);
+            let norm = Norm { weight: &[2.0; 20], bias: &[0.5; 20], eps: 1e-12 };
+            layer_norm(isa, &mut x, &norm);
             assert_eq!(x, vec![0.5; 20]);
         }
     }

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`matmul`] | `epilogue(A · Wᵀ)`: every dense layer, its bias, activation or residual on the tile | [`matmul_reference`] |
 //! | [`attention`] | `softmax(Q Kᵀ / √d) V` for each head of each sequence of a packed batch | [`attention_reference`] |
+//! | [`feed_forward`] | `layer_norm(W₂ · activation(W₁ · x + b₁) + b₂ + x)` as one kernel | its three parts |
 //! | [`layer_norm`] | mean, variance, scale and shift of each row, in two passes | [`layer_norm_reference`] |
 //! | [`softmax`] | softmax of a row, its maximum subtracted | [`softmax_reference`] |
 //! | [`Activation`] | GELU and its relatives by polynomials with stated errors | [`Activation::scalar`] |
@@ -50,9 +51,10 @@ pub use attention::{
     AttentionNumbers, AttentionShape, attention, attention_probabilities, attention_reference,
 };
 pub use frozen::{Frozen, SharedBytes};
-pub use layer_norm::{layer_norm, layer_norm_reference};
+pub use layer_norm::{Norm, layer_norm, layer_norm_reference};
 pub use matmul::{
-    Element, Epilogue, PackedMatrix, WeightKind, matmul, matmul_reference, nearest_i8, row_threads,
+    Element, Epilogue, FeedForward, FeedForwardStep, PackedMatrix, WeightKind, feed_forward,
+    matmul, matmul_reference, nearest_i8, row_threads,
 };
 pub use parallel::{alone, join, keep_awake};
 pub use peak::{peak_gflops, peak_int8_gops, peak_linear_gflops, read_bandwidth};

@@ -34,7 +34,7 @@ impl Workspace {
 /// Buffers that one leaf of a parallel kernel needs while it runs.
 #[derive(Debug, Default)]
 pub(crate) struct LeafBuffers {
-    /// A block of a weight panel widened to f32.
+    /// A block of a weight panel widened to f32, or a column panel of intermediate states.
     pub(crate) widened: Aligned<f32>,
     /// Rows of the left operand of a layer in row panels.
     pub(crate) left: Aligned<f32>,
@@ -47,6 +47,8 @@ pub(crate) struct LeafBuffers {
     pub(crate) pieces: Aligned<bf16>,
     pub(crate) ring: Aligned<bf16>,
     pub(crate) sums_f32: Aligned<f32>,
+    /// Some of the intermediate states of a feed-forward block in pieces.
+    pub(crate) states: Aligned<bf16>,
     /// One head of an attention layer in f32, or in 16-bit integers.
     pub(crate) float32: HeadBuffers<f32>,
     pub(crate) int16: HeadBuffers<[i16; 2]>,
@@ -57,7 +59,8 @@ pub(crate) struct LeafBuffers {
 impl LeafBuffers {
     fn bytes(&self) -> usize {
         let Self { widened, left, bytes, scales, sums, float32, int16, .. } = self;
-        let pieces = self.pieces.bytes() + self.ring.bytes() + self.sums_f32.bytes();
+        let pieces = self.pieces.bytes() + self.states.bytes() + self.ring.bytes();
+        let pieces = pieces + self.sums_f32.bytes();
         let scales = scales.capacity() * size_of::<RowScale>();
         let heads = float32.bytes() + int16.bytes();
         widened.bytes() + left.bytes() + bytes.bytes() + scales + sums.bytes() + pieces + heads

@@ -11,19 +11,77 @@ use std::ops::Range;
 use nervio_simd::{Isa, MatMut, Tiles};
 
 use super::block::Product;
-use super::pieces::{Finish, Sweep, border};
+use super::pieces::{Finish, SplitRows, Sweep, border};
 use super::tiles::PanelEnd;
+use crate::aligned::Aligned;
+use crate::layer_norm::Norm;
 use crate::parallel::{Cut, GRAIN, RowBorders, for_each_block, join};
 use crate::workspace::LeafPool;
 
-/// Time for an element of the result in that of a multiply-add, for the decision whether threads pay.
+/// Time for an element of the result in that of a multiply-add, for the decision whether threads pay; that
+/// of layer norm is the same.
 const COST: usize = 24;
 
-/// Whether a product of so many rows is better cut there than between columns: one tile of rows is soon
-/// split.
-pub(crate) fn halves_pay(product: &Product<'_>, rows: usize) -> bool {
-    let amount = rows * product.columns * product.depth;
-    border(product) > 0 && rows > Tiles::ROWS && amount >= 2 * GRAIN
+/// Whether a product of so many rows and of `amount` multiply-adds, whose sums have two halves (see
+/// [`border`]), is better cut between these than between columns: one tile of rows is soon split.
+pub(crate) fn halves_pay(rows: usize, amount: usize) -> bool {
+    rows > Tiles::ROWS && amount >= 2 * GRAIN
+}
+
+/// The sums of a product over the lower half of its depth and over the upper one, `[panels][rows][32]` each.
+pub(crate) struct HalfSums<'a> {
+    product: &'a Product<'a>,
+    /// Threads for both.
+    threads: usize,
+    lower: &'a mut [f32],
+    upper: &'a mut [f32],
+}
+
+impl<'a> HalfSums<'a> {
+    /// Room for the sums of all rows of `product`.
+    pub(crate) fn new(
+        product: &'a Product<'a>,
+        threads: usize,
+        buffer: &'a mut Aligned<f32>,
+    ) -> Self {
+        let len = product.rows.padded() * product.columns;
+        let (lower, upper) = buffer.first(2 * len).split_at_mut(len);
+        Self { product, threads, lower, upper }
+    }
+
+    /// Has `sum` sum over some of the depth into these sums of both halves: over all of it, or over each half
+    /// on a thread of its own, the lower one on this thread.
+    pub(crate) fn fill(&mut self, sum: impl Fn(Range<usize>, [&mut [f32]; 2]) + Sync) {
+        let Self { product, threads, lower, upper } = self;
+        let border = border(product);
+        if *threads < 2 {
+            return sum(0..product.depth, [lower, upper]);
+        }
+        join(|| sum(0..border, [lower, &mut []]), || sum(border..product.depth, [&mut [], upper]));
+    }
+
+    /// Adds them up and stores the result, each thread some rows; these then pass through the layer norm, if
+    /// there is one, or will be found in the thread's caches by it.
+    pub(crate) fn add_up(&self, isa: Isa, out: MatMut<'_>, norm: Option<&Norm<'_>>) {
+        let Self { product, threads: pieces, .. } = *self;
+        let columns = product.columns;
+        let panel_sums = product.rows.padded() * Tiles::COLUMNS;
+        let cost = if norm.is_some() { 2 * COST } else { COST };
+        let cut = Cut { rows: RowBorders::All, column_step: columns, cost, pieces };
+        for_each_block(out, &cut, &|mut block| {
+            let first = block.row * Tiles::COLUMNS;
+            let [lower, upper] =
+                [&*self.lower, &*self.upper].map(|sums| sums.chunks_exact(panel_sums));
+            for (panel, (lower, upper)) in lower.zip(upper).enumerate() {
+                let column = panel * Tiles::COLUMNS;
+                let end = PanelEnd { product, block: &mut block, column };
+                isa.run(Finish { end, sums: [&lower[first..], &upper[first..]] });
+            }
+            if let Some(norm) = norm {
+                norm.rows(isa, block.out);
+            }
+        });
+    }
 }
 
 /// A product whose depth is cut between two halves of some threads.
@@ -38,17 +96,14 @@ pub(crate) struct Halves<'a> {
 impl Halves<'_> {
     /// Computes all columns of the rows of `left`.
     pub(crate) fn multiply(&self, (isa, tiles): (Isa, Tiles), out: MatMut<'_>) {
-        let Product { columns, depth, .. } = *self.product;
-        let (threads, border) = (self.threads.div_ceil(2), border(self.product));
-        let panel_sums = out.rows().next_multiple_of(Tiles::ROWS) * Tiles::COLUMNS;
-        let len = columns / Tiles::COLUMNS * panel_sums;
         self.leaves.with(|buffers| {
-            let (lower, upper) = buffers.sums_f32.first(2 * len).split_at_mut(len);
-            join(
-                || self.sum(tiles, (0..columns, 0..border), lower, threads),
-                || self.sum(tiles, (0..columns, border..depth), upper, threads),
-            );
-            self.add_up(isa, out, panel_sums, [lower, upper]);
+            let mut sums = HalfSums::new(self.product, self.threads, &mut buffers.sums_f32);
+            sums.fill(|depth, [lower, upper]| {
+                let sums = if lower.is_empty() { upper } else { lower };
+                let threads = self.threads.div_ceil(2);
+                self.sum(tiles, (0..self.product.columns, depth), sums, threads);
+            });
+            sums.add_up(isa, out, None);
         });
     }
 
@@ -63,8 +118,9 @@ impl Halves<'_> {
         let panels = columns.len() / Tiles::COLUMNS;
         if threads < 2 || panels < 2 {
             return self.leaves.with(|buffers| {
-                let (place, room) = ((columns, depth), &mut buffers.pieces);
-                let sweep = Sweep::new(tiles, self.product, self.left, place, room);
+                let left = (self.left, self.product.depth);
+                let left = SplitRows::new(tiles, left, depth, &mut buffers.pieces);
+                let sweep = Sweep { product: self.product, left, columns };
                 sweep.run(tiles, panels, sums, &mut buffers.ring, |_, _| ());
             });
         }
@@ -76,22 +132,5 @@ impl Halves<'_> {
             || self.sum(tiles, (columns.start..border, depth.clone()), first, threads),
             || self.sum(tiles, (border..columns.end, depth.clone()), second, threads),
         );
-    }
-
-    /// Turns the sums of both halves into the result: each thread some rows, which layer norm will find
-    /// in its caches.
-    fn add_up(&self, isa: Isa, out: MatMut<'_>, panel_sums: usize, [lower, upper]: [&[f32]; 2]) {
-        let Product { columns, .. } = *self.product;
-        let pieces = self.threads;
-        let cut = Cut { rows: RowBorders::All, column_step: columns, cost: COST, pieces };
-        for_each_block(out, &cut, &|mut block| {
-            let first = block.row * Tiles::COLUMNS;
-            let panels = lower.chunks_exact(panel_sums).zip(upper.chunks_exact(panel_sums));
-            for (panel, (lower, upper)) in panels.enumerate() {
-                let (product, column) = (self.product, panel * Tiles::COLUMNS);
-                let end = PanelEnd { product, block: &mut block, column };
-                isa.run(Finish { end, sums: [&lower[first..], &upper[first..]] });
-            }
-        });
     }
 }

@@ -21,7 +21,8 @@
 //! loops where the processor has them: see [`tiles`] for bytes and [`pieces`] for floats. With the latter
 //! A is not packed in loop 4 but split by each thread in loop 3, a thread has its columns in one piece, and
 //! sums wait in a buffer of its own between two blocks of k; few rows are cut in the middle of k instead of
-//! between columns if there are fewer outputs than inputs: see [`halves`].
+//! between columns if there are fewer outputs than inputs: see [`halves`]. The two products of a feed-forward
+//! block then become one: see [`feed_forward`](mod@feed_forward).
 //!
 //! # Determinism
 //!
@@ -33,6 +34,7 @@
 mod ahead;
 mod block;
 mod epilogue;
+mod feed_forward;
 mod halves;
 mod int8;
 mod pack;
@@ -45,6 +47,7 @@ mod tile;
 mod tiles;
 
 pub use epilogue::Epilogue;
+pub use feed_forward::{FeedForward, FeedForwardStep, feed_forward};
 pub use packed_matrix::{Element, PackedMatrix, WeightKind, nearest_i8};
 pub use reference::matmul_reference;
 
@@ -60,7 +63,7 @@ use self::block::{Left, Product, multiply_block};
 use self::halves::{Halves, halves_pay};
 use self::int8::{Int8Left, quantize_left, quantize_rows};
 use self::packed_matrix::Panels;
-use self::pieces::multiply_split;
+use self::pieces::{border, multiply_split};
 use self::tall::multiply_tall;
 use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
 use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block, join, threads};
@@ -200,7 +203,8 @@ impl Job<'_> {
         };
         if let Some((tiles, left)) = split
             && pieces > 1
-            && halves_pay(product, out.rows())
+            && border(product) > 0
+            && halves_pay(out.rows(), out.rows() * product.columns * product.depth)
         {
             let cut = Halves { product, left, leaves: self.leaves, threads: pieces };
             return cut.multiply((self.isa, tiles), out);

@@ -21,7 +21,7 @@ use crate::workspace::LeafBuffers;
 
 /// Rows beyond which depth is cut, so that their pieces stay in the L2. Up to here panels are used
 /// once, one after the other as they lie in memory.
-const MANY_ROWS: usize = 32;
+pub(crate) const MANY_ROWS: usize = 32;
 
 /// Panels whose sums are kept while depth is cut: of 192 rows, 590 KB for each half of the depth.
 const KEPT_PANELS: usize = 24;
@@ -35,58 +35,87 @@ pub(crate) fn border(product: &Product<'_>) -> usize {
     if product.depth > product.columns { half } else { 0 }
 }
 
-/// Some column panels of a product, to be summed over some of its depth.
-pub(crate) struct Sweep<'a> {
-    product: &'a Product<'a>,
+/// Rows of a left operand in pieces, some of its depth.
+#[derive(Clone)]
+pub(crate) struct SplitRows<'a> {
     /// For every 16 rows what [`Tiles::split_rows`] gives for `depth`.
-    left: &'a [bf16],
+    pieces: &'a [bf16],
     /// Rows, with those that fill up the last tile.
     rows: usize,
-    columns: Range<usize>,
     depth: Range<usize>,
 }
 
-impl<'a> Sweep<'a> {
-    /// Splits rows of the left operand, `[rows][k]`, into `buffer`.
+impl<'a> SplitRows<'a> {
+    /// Splits the elements `depth` of rows of `k` elements, one behind the other, into `buffer`.
     pub(crate) fn new(
         tiles: Tiles,
-        product: &'a Product<'a>,
-        left: &[f32],
-        (columns, depth): (Range<usize>, Range<usize>),
+        (left, k): (&[f32], usize),
+        depth: Range<usize>,
         buffer: &'a mut Aligned<bf16>,
     ) -> Self {
-        let k = product.depth;
         let rows = (left.len() / k).next_multiple_of(Tiles::ROWS);
         let pieces = buffer.first(Tiles::left_len(rows, depth.len()));
         let blocks = pieces.chunks_mut(Tiles::left_len(Tiles::ROWS, depth.len()));
         for (left, out) in left.chunks(Tiles::ROWS * k).zip(blocks) {
             tiles.split_rows((left, k), depth.clone(), out);
         }
-        Self { product, left: pieces, rows, columns, depth }
+        Self { pieces, rows, depth }
     }
 
-    fn panels(&self) -> usize {
+    /// Splits what `fill` gives for each 32 elements of the depth: the rows of these, `[rows][32]`.
+    pub(crate) fn from_panels(
+        tiles: Tiles,
+        rows: usize,
+        depth: Range<usize>,
+        buffer: &'a mut Aligned<bf16>,
+        fill: impl FnOnce(&mut dyn FnMut(usize, &[f32])),
+    ) -> Self {
+        let rows = rows.next_multiple_of(Tiles::ROWS);
+        let pieces = buffer.first(Tiles::left_len(rows, depth.len()));
+        let step = Tiles::left_len(Tiles::ROWS, Tiles::COLUMNS);
+        fill(&mut |at, panel| {
+            let first = Tiles::left_len(Tiles::ROWS, at - depth.start);
+            let blocks = pieces.chunks_mut(Tiles::left_len(Tiles::ROWS, depth.len()));
+            for (rows, out) in panel.chunks(Tiles::ROWS * Tiles::COLUMNS).zip(blocks) {
+                let out = &mut out[first..first + step];
+                tiles.split_rows((rows, Tiles::COLUMNS), 0..Tiles::COLUMNS, out);
+            }
+        });
+        Self { pieces, rows, depth }
+    }
+}
+
+/// Some column panels of a product, to be summed over the depth of the rows.
+pub(crate) struct Sweep<'a> {
+    pub(crate) product: &'a Product<'a>,
+    pub(crate) left: SplitRows<'a>,
+    pub(crate) columns: Range<usize>,
+}
+
+impl Sweep<'_> {
+    pub(crate) fn panels(&self) -> usize {
         self.columns.len() / Tiles::COLUMNS
     }
 
     /// Elements of the sums of a panel.
     fn panel_sums(&self) -> usize {
-        self.rows * Tiles::COLUMNS
+        self.left.rows * Tiles::COLUMNS
     }
 
     /// Whether there are sums of both halves of the depth.
     fn both(&self) -> bool {
         let border = border(self.product);
-        self.depth.start < border && border < self.depth.end
+        self.left.depth.start < border && border < self.left.depth.end
     }
 
     /// Steps of one panel before the next panel.
     fn cut(&self) -> usize {
-        if self.rows <= MANY_ROWS { self.product.depth } else { DEPTH }
+        if self.left.rows <= MANY_ROWS { self.product.depth } else { DEPTH }
     }
 
     /// Sums into `sums`, `[1 or 2 halves][kept panels][rows][32]`; `done` gets the first column of each
-    /// panel that is ready, and its sums of each half.
+    /// panel that is ready, and its sums of each half. Sums over a depth that begins in the middle of a half
+    /// are added to `sums`, which must have room for all panels then.
     pub(crate) fn run(
         &self,
         tiles: Tiles,
@@ -95,23 +124,19 @@ impl<'a> Sweep<'a> {
         ring: &mut Aligned<bf16>,
         mut done: impl FnMut(usize, [&[f32]; 2]),
     ) {
-        let Self { product, rows, .. } = *self;
+        let Self { product, .. } = *self;
+        let SplitRows { pieces, rows, depth } = self.left.clone();
         let (border, both, panel_sums) = (border(product), self.both(), self.panel_sums());
         let (lower, upper) = sums.split_at_mut(if both { kept * panel_sums } else { 0 });
-        let stride = Tiles::left_len(Tiles::ROWS, self.depth.len());
+        let stride = Tiles::left_len(Tiles::ROWS, depth.len());
         let weights = |chunk: &Chunk| {
             let first = (self.columns.start + chunk.panel * Tiles::COLUMNS) * product.depth;
             let at = |step| first + step * Tiles::COLUMNS;
             floats(product.panels, at(chunk.steps.start)..at(chunk.steps.end))
         };
         let nothing = floats(product.panels, 0..0);
-        let walk = Walk {
-            panels: self.panels(),
-            kept,
-            depth: self.depth.clone(),
-            cut: self.cut(),
-            border,
-        };
+        let walk =
+            Walk { panels: self.panels(), kept, depth: depth.clone(), cut: self.cut(), border };
         let mut chunks = walk.chunks().peekable();
         let Some(right) = chunks.peek().map(&weights) else { return };
         let ahead = if rows <= MANY_ROWS { Ahead::Beyond } else { Ahead::Next };
@@ -120,13 +145,13 @@ impl<'a> Sweep<'a> {
         while let Some(Chunk { panel, steps }) = chunks.next() {
             let right = weights(&Chunk { panel, steps: steps.clone() });
             let next = chunks.peek().map_or(nothing, &weights);
-            let fresh = steps.start == self.depth.start || steps.start == border;
+            let fresh = steps.start == 0 || steps.start == border;
             let room = panel % kept * panel_sums..(panel % kept + 1) * panel_sums;
             let half = if both && steps.start < border { &mut *lower } else { &mut *upper };
-            let left = &self.left[Tiles::left_len(Tiles::ROWS, steps.start - self.depth.start)..];
+            let left = &pieces[Tiles::left_len(Tiles::ROWS, steps.start - depth.start)..];
             let sums = &mut half[room.clone()];
             tiles.multiply_pieces((left, stride), right, (sums, fresh), &mut ring, next);
-            if steps.end == self.depth.end {
+            if steps.end == depth.end {
                 let low = if both { &lower[room.clone()] } else { &[] };
                 done(self.columns.start + panel * Tiles::COLUMNS, [low, &upper[room]]);
             }
@@ -146,7 +171,8 @@ pub(crate) fn multiply_split(
     let LeafBuffers { pieces, ring, sums_f32, .. } = buffers;
     let left = &left[block.row * depth..(block.row + rows) * depth];
     let columns = block.column..block.column + block.out.columns();
-    let sweep = Sweep::new(tiles, product, left, (columns, 0..depth), pieces);
+    let left = SplitRows::new(tiles, (left, depth), 0..depth, pieces);
+    let sweep = Sweep { product, left, columns };
     // Where depth is cut, sums wait for later steps.
     let kept = if sweep.cut() < depth { KEPT_PANELS.min(sweep.panels()).max(1) } else { 1 };
     let halves = 1 + usize::from(sweep.both());

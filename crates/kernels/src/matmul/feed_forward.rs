@@ -1,0 +1,423 @@
+//! A feed-forward block: `layer_norm(W₂ · activation(W₁ · x + b₁) + b₂ + x)`.
+//!
+//! By tile registers a thread multiplies the intermediate states that it has computed itself, some hundreds
+//! of them at a time (of few rows, half of them), and keeps them in no other form than the pieces that the
+//! second product takes. Two threads have half of the states each, of all rows: they wait for one another
+//! after their sums and after the layer norm, where one kernel after the other has four such places. (Shoeybi et al., "Megatron-LM", arXiv 1909.08053, section 3, cut
+//! the block so between processors.)
+
+use std::ops::Range;
+
+use nervio_simd::{Isa, MatMut, Tiles};
+
+use super::block::{DEPTH, Left, Product};
+use super::epilogue::Epilogue;
+use super::halves::{HalfSums, halves_pay};
+use super::packed_matrix::PackedMatrix;
+use super::pieces::{Finish, MANY_ROWS, SplitRows, Sweep, border};
+use super::row_panels::RowPanels;
+use super::tiles::PanelEnd;
+use super::{SUPER_ROWS, matmul, row_threads, split_by_threads};
+use crate::activation::Activation;
+use crate::layer_norm::{Norm, layer_norm};
+use crate::parallel::{Block, threads};
+use crate::workspace::{LeafBuffers, LeafPool, Workspace};
+
+/// The parameters of a feed-forward block.
+#[derive(Clone, Copy, Debug)]
+pub struct FeedForward<'a> {
+    /// `[intermediate, hidden]`
+    pub intermediate: &'a PackedMatrix,
+    /// `[intermediate]`
+    pub intermediate_bias: &'a [f32],
+    /// What is done to the intermediate states.
+    pub activation: Activation,
+    /// `[hidden, intermediate]`
+    pub output: &'a PackedMatrix,
+    /// `[hidden]`
+    pub output_bias: &'a [f32],
+    /// The layer norm after the residual, of `[hidden]`.
+    pub norm: Norm<'a>,
+}
+
+/// What a thread is about to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedForwardStep {
+    /// Intermediate states.
+    Intermediate,
+    /// Their products with the output weights.
+    Output,
+    /// The layer norm; by tile registers two halves of the products may have to be added up on the way, with
+    /// the bias and the residual.
+    LayerNorm,
+}
+
+/// Is told what the thread that called the block, or has the first states, is about to compute.
+type Watch<'a> = &'a (dyn Fn(FeedForwardStep) + Sync);
+
+/// `out = layer_norm(output(activation(intermediate(x))) + x)` for each row of `x` `[rows, hidden]`; `out`
+/// has the same shape. `room` is `[rows, intermediate]`; what it holds afterwards is not said. `watch` is
+/// told what the calling thread is about to compute: each step at least once if there are rows.
+///
+/// The bits are those of two calls of [`matmul`] and one of [`layer_norm`].
+///
+/// # Panics
+///
+/// When the lengths disagree, or the weights were packed for another instruction set.
+pub fn feed_forward(
+    isa: Isa,
+    workspace: &Workspace,
+    block: &FeedForward<'_>,
+    (x, out): (&[f32], &mut [f32]),
+    room: &mut [f32],
+    watch: &(dyn Fn(FeedForwardStep) + Sync),
+) {
+    let (hidden, intermediate) = (block.output.rows(), block.output.depth());
+    assert_eq!(block.intermediate.rows(), intermediate, "feed-forward: as many states as inputs");
+    assert_eq!(block.intermediate.depth(), hidden, "feed-forward: as many outputs as inputs");
+    let rows = x.len() / hidden.max(1);
+    assert_eq!(rows * hidden, x.len(), "feed-forward: whole rows");
+    assert_eq!(x.len(), out.len(), "feed-forward: a result for each row");
+    assert_eq!(rows * intermediate, room.len(), "feed-forward: room for each row");
+    let first = Epilogue::BiasActivation(block.intermediate_bias, block.activation);
+    let second = Epilogue::BiasResidual(block.output_bias, x);
+    first.check(intermediate, room.len());
+    second.check(hidden, out.len());
+    let norm = [block.norm.weight, block.norm.bias].map(<[f32]>::len);
+    assert_eq!(norm, [hidden; 2], "feed-forward: a layer norm of the outputs");
+    if let Some(fused) = Fused::new(isa, workspace, block, rows) {
+        return fused.run(x, out, watch);
+    }
+    watch(FeedForwardStep::Intermediate);
+    matmul(isa, workspace, x, block.intermediate, &first, room);
+    watch(FeedForwardStep::Output);
+    matmul(isa, workspace, room, block.output, &second, out);
+    watch(FeedForwardStep::LayerNorm);
+    layer_norm(isa, out, &block.norm);
+}
+
+/// A block by tile registers on one thread or two.
+struct Fused<'a> {
+    isa: Isa,
+    tiles: Tiles,
+    leaves: &'a LeafPool,
+    block: &'a FeedForward<'a>,
+    threads: usize,
+}
+
+impl<'a> Fused<'a> {
+    /// `None` where one product is computed after the other: without tile registers, with bytes, where rows
+    /// are cut between threads, or on more threads than there are halves.
+    fn new(
+        isa: Isa,
+        workspace: &'a Workspace,
+        block: &'a FeedForward<'a>,
+        rows: usize,
+    ) -> Option<Self> {
+        let (hidden, depth) = (block.output.rows(), block.output.depth());
+        let weights = [block.intermediate, block.output];
+        let fits = |x: &PackedMatrix| {
+            x.level() == isa.level() && split_by_threads(isa, x) && row_threads(isa, x, rows) == 1
+        };
+        let tiles = isa.tiles().filter(|_| depth > hidden && weights.into_iter().all(fits))?;
+        let all = threads();
+        let shared = halves_pay(rows, rows * hidden * depth);
+        (all == 1 || all == 2 && shared).then_some(Self {
+            isa,
+            tiles,
+            leaves: &workspace.leaves,
+            block,
+            threads: all,
+        })
+    }
+
+    fn run(&self, x: &[f32], out: &mut [f32], watch: Watch<'_>) {
+        let hidden = self.block.output.rows();
+        let rows = x.len() / hidden;
+        let blocks = rows.div_ceil(SUPER_ROWS);
+        let mut start = 0;
+        for block in 0..blocks {
+            let end = rows * (block + 1) / blocks;
+            let place = start * hidden..end * hidden;
+            self.rows(&x[place.clone()], &mut out[place], watch);
+            start = end;
+        }
+    }
+
+    /// Computes some rows.
+    fn rows(&self, x: &[f32], out: &mut [f32], watch: Watch<'_>) {
+        let block = self.block;
+        let hidden = block.output.rows();
+        let rows = RowPanels::new(x.len() / hidden, Tiles::ROWS);
+        let first = Epilogue::BiasActivation(block.intermediate_bias, block.activation);
+        let second = Epilogue::BiasResidual(block.output_bias, x);
+        let intermediate = product(x, block.intermediate, &first, rows);
+        let output = product(&[], block.output, &second, rows);
+        // Rows are split for them.
+        watch(FeedForwardStep::Intermediate);
+        self.leaves.with(|buffers| {
+            let mut sums = HalfSums::new(&output, self.threads, &mut buffers.sums_f32);
+            sums.fill(|states, sums| {
+                // The thread that called is the one with the first states.
+                let watch: Watch<'_> = if states.start == 0 { watch } else { &|_| () };
+                self.sum([&intermediate, &output], x, states, sums, watch);
+            });
+            watch(FeedForwardStep::LayerNorm);
+            sums.add_up(self.isa, MatMut::new(out, hidden), Some(&block.norm));
+        });
+    }
+
+    /// Computes some intermediate states, and sums their products into those of both halves of them.
+    fn sum(
+        &self,
+        [intermediate, output]: [&Product<'_>; 2],
+        x: &[f32],
+        states: Range<usize>,
+        [lower, upper]: [&mut [f32]; 2],
+        watch: Watch<'_>,
+    ) {
+        let (tiles, hidden) = (self.tiles, output.columns);
+        let rows = x.len() / hidden;
+        let most = if rows <= MANY_ROWS { states.len() } else { DEPTH };
+        let middle = border(output).clamp(states.start, states.end);
+        self.leaves.with(|buffers| {
+            let LeafBuffers { pieces, states: room, ring, sums_f32, widened, .. } = buffers;
+            let x = SplitRows::new(tiles, (x, hidden), 0..hidden, pieces);
+            let panel_sums = sums_f32.first(rows.next_multiple_of(Tiles::ROWS) * Tiles::COLUMNS);
+            let panel = widened.first(rows * Tiles::COLUMNS);
+            for (half, sums) in [(states.start..middle, lower), (middle..states.end, upper)] {
+                for start in half.clone().step_by(most) {
+                    let columns = start..(start + most).min(half.end);
+                    watch(FeedForwardStep::Intermediate);
+                    let (left, depth) = (x.clone(), columns.clone());
+                    let sweep = Sweep { product: intermediate, left, columns };
+                    let left = SplitRows::from_panels(tiles, rows, depth, room, |split| {
+                        sweep.run(tiles, 1, panel_sums, ring, |column, sums| {
+                            self.activate(intermediate, column, sums, panel);
+                            split(column, panel);
+                        });
+                    });
+                    watch(FeedForwardStep::Output);
+                    let sweep = Sweep { product: output, left, columns: 0..hidden };
+                    sweep.run(tiles, sweep.panels(), sums, ring, |_, _| ());
+                }
+            }
+        });
+    }
+
+    /// Turns the sums of the column panel from `column` on into intermediate states, `[rows][32]`.
+    fn activate(
+        &self,
+        product: &Product<'_>,
+        column: usize,
+        sums: [&[f32]; 2],
+        states: &mut [f32],
+    ) {
+        let mut block = Block { out: MatMut::new(states, Tiles::COLUMNS), row: 0, column };
+        let end = PanelEnd { product, block: &mut block, column: 0 };
+        self.isa.run(Finish { end, sums });
+    }
+}
+
+/// The product of some rows with all of the weights.
+fn product<'a>(
+    left: &'a [f32],
+    weights: &'a PackedMatrix,
+    epilogue: &'a Epilogue<'a>,
+    rows: RowPanels,
+) -> Product<'a> {
+    Product {
+        left: Left::Rows(left),
+        panels: weights.panels(),
+        epilogue,
+        rows,
+        first_row: 0,
+        depth: weights.depth(),
+        columns: weights.rows(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use half::{bf16, f16};
+
+    use super::*;
+    use crate::matmul::Element;
+    use crate::parallel::alone;
+
+    fn noise(seed: usize, index: usize) -> f32 {
+        let x = ((seed << 32) as u64 ^ index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((x ^ x >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40) as f32 / (1 << 23) as f32 - 1.0
+    }
+
+    fn vector(seed: usize, len: usize) -> Vec<f32> {
+        (0..len).map(|i| noise(seed, i)).collect()
+    }
+
+    fn pack<T: Element>(
+        isa: Isa,
+        seed: usize,
+        n: usize,
+        k: usize,
+        from: fn(f32) -> T,
+    ) -> PackedMatrix {
+        let fill = |row: usize, out: &mut [T]| {
+            for (at, out) in out.iter_mut().enumerate() {
+                *out = from(noise(seed, row * k + at) / (k as f32).sqrt());
+            }
+        };
+        PackedMatrix::pack(isa, n, k, fill, Vec::new())
+    }
+
+    /// The block as three kernels.
+    fn one_by_one(isa: Isa, block: &FeedForward<'_>, x: &[f32]) -> Vec<f32> {
+        let (hidden, depth) = (block.output.rows(), block.output.depth());
+        let workspace = Workspace::new();
+        let mut states = vec![0.0; x.len() / hidden * depth];
+        let mut out = vec![0.0; x.len()];
+        let epilogue = Epilogue::BiasActivation(block.intermediate_bias, block.activation);
+        matmul(isa, &workspace, x, block.intermediate, &epilogue, &mut states);
+        let epilogue = Epilogue::BiasResidual(block.output_bias, x);
+        matmul(isa, &workspace, &states, block.output, &epilogue, &mut out);
+        layer_norm(isa, &mut out, &block.norm);
+        out
+    }
+
+    fn check<T: Element>(
+        isa: Isa,
+        (hidden, depth): (usize, usize),
+        from: fn(f32) -> T,
+        counts: &[usize],
+    ) {
+        let first = pack(isa, 1, depth, hidden, from);
+        let second = pack(isa, 2, hidden, depth, from);
+        let (weight, bias) = (vector(5, hidden), vector(6, hidden));
+        let biases = [vector(3, depth), vector(4, hidden)];
+        let block = FeedForward {
+            intermediate: &first,
+            intermediate_bias: &biases[0],
+            activation: Activation::Gelu,
+            output: &second,
+            output_bias: &biases[1],
+            norm: Norm { weight: &weight, bias: &bias, eps: 1e-12 },
+        };
+        let workspace = Workspace::new();
+        let run = |x: &[f32]| {
+            let steps = Mutex::new(Vec::new());
+            let mut out = vec![f32::NAN; x.len()];
+            let mut room = vec![f32::NAN; x.len() / hidden * depth];
+            let watch = |step| steps.lock().unwrap().push(step);
+            feed_forward(isa, &workspace, &block, (x, &mut out), &mut room, &watch);
+            (bits(&out), steps.into_inner().unwrap())
+        };
+        // What is left in the buffers must not show.
+        let most = counts.iter().max().unwrap();
+        for threads in [1, 2, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| run(&vec![f32::NAN; most * hidden]));
+            for rows in counts {
+                let what = format!("{isa}: {rows} x {hidden} x {depth}, {threads} threads");
+                let x = vector(7, rows * hidden);
+                let (out, steps) = pool.install(|| run(&x));
+                assert!(out == bits(&one_by_one(isa, &block, &x)), "{what}");
+                let alone = pool.install(|| alone(|| run(&x[..hidden.min(x.len())]).0));
+                assert!(out.starts_with(&alone), "{what}: the first row alone");
+                use FeedForwardStep::{Intermediate, LayerNorm, Output};
+                let all = [Intermediate, Output, LayerNorm].iter().all(|x| steps.contains(x));
+                assert!(*rows == 0 || all && steps.last() == Some(&LayerNorm), "{what}: {steps:?}");
+            }
+        }
+    }
+
+    fn bits(x: &[f32]) -> Vec<u32> {
+        x.iter().map(|x| x.to_bits()).collect()
+    }
+
+    #[test]
+    fn has_the_bits_of_its_products_one_by_one_on_any_number_of_threads() {
+        let counts = [400, 193, 100, 63, 33, 17, 16, 1, 0];
+        for isa in Isa::supported() {
+            check(isa, (64, 1056), |x| x, &counts);
+            check(isa, (64, 1056), f16::from_f32, &counts);
+            check(isa, (64, 2048), bf16::from_f32, &counts);
+            // Several steps of depth in the first product, and several stretches of states.
+            check(isa, (800, 1664), |x| x, &[33, 17]);
+            // No whole panels, and fewer states than outputs.
+            check(isa, (40, 100), |x| x, &counts);
+            check(isa, (96, 32), |x| x, &counts);
+        }
+    }
+
+    #[test]
+    fn is_fused_by_tile_registers_on_one_thread_and_on_two() {
+        let Some(isa) = Isa::supported().find(|isa| isa.tiles().is_some()) else { return };
+        let (first, second) = (pack(isa, 1, 1056, 64, |x| x), pack(isa, 2, 64, 1056, |x| x));
+        let norm = Norm { weight: &[1.0; 64], bias: &[0.0; 64], eps: 1e-12 };
+        let block = FeedForward {
+            intermediate: &first,
+            intermediate_bias: &[0.0; 1056],
+            activation: Activation::Gelu,
+            output: &second,
+            output_bias: &[0.0; 64],
+            norm,
+        };
+        for (threads, rows, fused) in [
+            (1, 1, true),
+            (1, 400, true),
+            (2, 17, true),
+            (2, 100, true),
+            (2, 16, false),
+            (2, 400, false),
+            (3, 100, false),
+        ] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let workspace = Workspace::new();
+            let is = pool.install(|| Fused::new(isa, &workspace, &block, rows).is_some());
+            assert_eq!(is, fused, "{threads} threads, {rows} rows");
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_scalar_references() {
+        use crate::layer_norm::layer_norm_reference;
+        use crate::matmul::matmul_reference;
+
+        let (rows, hidden, depth) = (50, 64, 1600);
+        let values = |seed: usize, n: usize, k: usize| -> Vec<f32> {
+            vector(seed, n * k).iter().map(|x| x / (k as f32).sqrt()).collect()
+        };
+        let (weight, bias) = (vector(5, hidden), vector(6, hidden));
+        let biases = [vector(3, depth), vector(4, hidden)];
+        let x = vector(7, rows * hidden);
+        let mut states = vec![0.0; rows * depth];
+        let epilogue = Epilogue::BiasActivation(&biases[0], Activation::Gelu);
+        matmul_reference(&x, &values(1, depth, hidden), hidden, &epilogue, &mut states);
+        let mut expected = vec![0.0; x.len()];
+        let epilogue = Epilogue::BiasResidual(&biases[1], &x);
+        matmul_reference(&states, &values(2, hidden, depth), depth, &epilogue, &mut expected);
+        layer_norm_reference(&mut expected, &weight, &bias, 1e-12);
+        for isa in Isa::supported() {
+            let first = pack(isa, 1, depth, hidden, |x| x);
+            let second = pack(isa, 2, hidden, depth, |x| x);
+            let block = FeedForward {
+                intermediate: &first,
+                intermediate_bias: &biases[0],
+                activation: Activation::Gelu,
+                output: &second,
+                output_bias: &biases[1],
+                norm: Norm { weight: &weight, bias: &bias, eps: 1e-12 },
+            };
+            let mut out = vec![f32::NAN; x.len()];
+            let both = (&x[..], &mut out[..]);
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+            pool.install(|| {
+                feed_forward(isa, &Workspace::new(), &block, both, &mut states, &|_| ());
+            });
+            for (a, b) in out.iter().zip(&expected) {
+                assert!((a - b).abs() < 2e-5, "{isa}: {a}, not {b}");
+            }
+        }
+    }
+}
