@@ -1,7 +1,7 @@
 //! A batch that goes through the layers in several parts, as a probe sees it.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
-use nervio_bert::{Batch, Config, Probe, Scratch, TokenClassifier, WeightDtype};
+use nervio_bert::{Batch, Config, Probe, Scratch, Stage, TokenClassifier, WeightDtype};
 use nervio_simd::Isa;
 use nervio_weights::{BertTensors, Checkpoint, OpenOptions};
 use nervio_weights_tools::synth::{Recipe, Shape, synth_to_folder};
@@ -31,8 +31,12 @@ impl Probe for Seen {
 }
 
 fn model() -> TokenClassifier {
+    model_of(Shape::preset("tinybert").unwrap())
+}
+
+fn model_of(shape: Shape) -> TokenClassifier {
     let folder = tempfile::tempdir().unwrap();
-    let recipe = Recipe::new(Shape::preset("tinybert").unwrap());
+    let recipe = Recipe::new(shape);
     synth_to_folder(&recipe, folder.path(), &|_| {}).unwrap();
     let config = Config::from_file(&folder.path().join("config.json")).unwrap();
     let checkpoint = Checkpoint::open(folder.path(), &OpenOptions::default()).unwrap();
@@ -93,5 +97,56 @@ fn a_batch_without_a_token_has_no_logits() {
     let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
     for lengths in [&[][..], &[0], &[0, 0]] {
         assert_eq!(pass(&model, &pool, lengths).0, [0.0; 0]);
+    }
+}
+
+/// The stages of each layer as they end.
+#[derive(Default)]
+struct Stages {
+    running: Option<(Stage, Option<usize>)>,
+    ended: Vec<(Stage, Option<usize>)>,
+}
+
+impl Probe for Stages {
+    fn begin(&mut self, stage: Stage, layer: Option<usize>) {
+        assert_eq!(self.running.replace((stage, layer)), None, "{stage:?} begins too early");
+    }
+
+    fn end(&mut self, stage: Stage, layer: Option<usize>) {
+        assert_eq!(self.running.take(), Some((stage, layer)), "another stage ends");
+        self.ended.push((stage, layer));
+    }
+}
+
+#[test]
+fn a_probe_is_told_of_each_stage_in_its_turn() {
+    let mut shape = Shape::preset("tinybert").unwrap();
+    // Whole panels and steps, so that tile registers may be used.
+    for (key, size) in
+        [("hidden_size", 64), ("intermediate_size", 2048), ("num_attention_heads", 2)]
+    {
+        shape.set(key, size);
+    }
+    let model = model_of(shape);
+    for (threads, tokens) in [1, 2, 3].into_iter().flat_map(|t| [1, 40, 150, 400].map(|n| (t, n))) {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut batch = Batch::new();
+        batch.push(model.config(), (0..tokens).map(|i| i % 100)).unwrap();
+        let mut stages = Stages::default();
+        pool.install(|| _ = model.logits(&batch, &mut Scratch::new(), &mut stages));
+        assert_eq!(stages.running, None, "every stage has ended");
+        for layer in 0..model.config().num_hidden_layers {
+            let mine = stages.ended.iter().filter(|(_, at)| *at == Some(layer));
+            let mut mine: Vec<_> = mine.map(|(stage, _)| *stage).collect();
+            // A few rows or intermediate states may go through these at a time.
+            let block = mine.split_off(4);
+            assert_eq!(mine, Stage::ALL[1..5], "{threads} threads, {tokens} tokens");
+            for run in block.split_inclusive(|stage| *stage == Stage::LayerNorm) {
+                let [states @ .., Stage::LayerNorm] = run else { panic!("{block:?}") };
+                let [] = states.as_chunks::<2>().1 else { panic!("{block:?}") };
+                let pair = [Stage::Intermediate, Stage::Output];
+                assert!(!states.is_empty() && states.as_chunks().0.iter().all(|x| *x == pair));
+            }
+        }
     }
 }

@@ -237,6 +237,9 @@ impl Encoder {
         let turn_to = |next: Option<Stage>| {
             let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
             let (probe, stage) = &mut *watched;
+            if *stage == next {
+                return;
+            }
             if let Some(stage) = stage.take() {
                 probe.end(stage, Some(index));
             }
