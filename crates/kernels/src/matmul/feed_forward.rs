@@ -271,6 +271,38 @@ mod tests {
         PackedMatrix::pack(isa, n, k, fill, Vec::new())
     }
 
+    /// The parameters of a block.
+    struct Parameters {
+        intermediate: PackedMatrix,
+        intermediate_bias: Vec<f32>,
+        output: PackedMatrix,
+        /// The bias of the output, weight and bias of the layer norm.
+        rows: [Vec<f32>; 3],
+    }
+
+    impl Parameters {
+        fn new<T: Element>(isa: Isa, (hidden, depth): (usize, usize), from: fn(f32) -> T) -> Self {
+            Self {
+                intermediate: pack(isa, 1, depth, hidden, from),
+                intermediate_bias: vector(3, depth),
+                output: pack(isa, 2, hidden, depth, from),
+                rows: [4, 5, 6].map(|seed| vector(seed, hidden)),
+            }
+        }
+
+        fn block(&self) -> FeedForward<'_> {
+            let [output_bias, weight, bias] = &self.rows;
+            FeedForward {
+                intermediate: &self.intermediate,
+                intermediate_bias: &self.intermediate_bias,
+                activation: Activation::Gelu,
+                output: &self.output,
+                output_bias,
+                norm: Norm { weight, bias, eps: 1e-12 },
+            }
+        }
+    }
+
     /// The block as three kernels.
     fn one_by_one(isa: Isa, block: &FeedForward<'_>, x: &[f32]) -> Vec<f32> {
         let (hidden, depth) = (block.output.rows(), block.output.depth());
@@ -291,18 +323,8 @@ mod tests {
         from: fn(f32) -> T,
         counts: &[usize],
     ) {
-        let first = pack(isa, 1, depth, hidden, from);
-        let second = pack(isa, 2, hidden, depth, from);
-        let (weight, bias) = (vector(5, hidden), vector(6, hidden));
-        let biases = [vector(3, depth), vector(4, hidden)];
-        let block = FeedForward {
-            intermediate: &first,
-            intermediate_bias: &biases[0],
-            activation: Activation::Gelu,
-            output: &second,
-            output_bias: &biases[1],
-            norm: Norm { weight: &weight, bias: &bias, eps: 1e-12 },
-        };
+        let parameters = Parameters::new(isa, (hidden, depth), from);
+        let block = parameters.block();
         let workspace = Workspace::new();
         let run = |x: &[f32]| {
             let steps = Mutex::new(Vec::new());
@@ -353,16 +375,8 @@ mod tests {
     #[test]
     fn is_fused_by_tile_registers_on_one_thread_and_on_two() {
         let Some(isa) = Isa::supported().find(|isa| isa.tiles().is_some()) else { return };
-        let (first, second) = (pack(isa, 1, 1056, 64, |x| x), pack(isa, 2, 64, 1056, |x| x));
-        let norm = Norm { weight: &[1.0; 64], bias: &[0.0; 64], eps: 1e-12 };
-        let block = FeedForward {
-            intermediate: &first,
-            intermediate_bias: &[0.0; 1056],
-            activation: Activation::Gelu,
-            output: &second,
-            output_bias: &[0.0; 64],
-            norm,
-        };
+        let parameters = Parameters::new(isa, (64, 1056), |x| x);
+        let block = parameters.block();
         for (threads, rows, fused) in [
             (1, 1, true),
             (1, 400, true),
@@ -399,21 +413,19 @@ mod tests {
         matmul_reference(&states, &values(2, hidden, depth), depth, &epilogue, &mut expected);
         layer_norm_reference(&mut expected, &weight, &bias, 1e-12);
         for isa in Isa::supported() {
-            let first = pack(isa, 1, depth, hidden, |x| x);
-            let second = pack(isa, 2, hidden, depth, |x| x);
-            let block = FeedForward {
-                intermediate: &first,
-                intermediate_bias: &biases[0],
-                activation: Activation::Gelu,
-                output: &second,
-                output_bias: &biases[1],
-                norm: Norm { weight: &weight, bias: &bias, eps: 1e-12 },
-            };
+            let parameters = Parameters::new(isa, (hidden, depth), |x| x);
             let mut out = vec![f32::NAN; x.len()];
             let both = (&x[..], &mut out[..]);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
             pool.install(|| {
-                feed_forward(isa, &Workspace::new(), &block, both, &mut states, &|_| ());
+                feed_forward(
+                    isa,
+                    &Workspace::new(),
+                    &parameters.block(),
+                    both,
+                    &mut states,
+                    &|_| (),
+                );
             });
             for (a, b) in out.iter().zip(&expected) {
                 assert!((a - b).abs() < 2e-5, "{isa}: {a}, not {b}");
