@@ -130,6 +130,34 @@ impl Drop for SetOnDrop<'_> {
 /// waking one takes some 10 µs, in which a core does about this many.
 pub(crate) const GRAIN: usize = 1 << 18;
 
+/// Runs `work` on each of `parts` stretches of rows of `out`, and on the number of its first row, in parallel.
+/// The first stretch falls to this thread.
+pub(crate) fn for_each_part<F: Fn(MatMut<'_>, usize) + Sync>(
+    out: MatMut<'_>,
+    parts: usize,
+    work: &F,
+) {
+    share_rows(out, 0, parts, work);
+}
+
+fn share_rows<F: Fn(MatMut<'_>, usize) + Sync>(
+    out: MatMut<'_>,
+    first: usize,
+    parts: usize,
+    work: &F,
+) {
+    if parts < 2 {
+        return work(out, first);
+    }
+    let half = parts / 2;
+    let border = out.rows() * half / parts;
+    let (top, bottom) = out.split_rows(border);
+    join(
+        || share_rows(top, first, half, work),
+        || share_rows(bottom, first + border, parts - half, work),
+    );
+}
+
 /// A block of an output matrix with its place in it.
 pub(crate) struct Block<'a> {
     /// The elements of the block.

@@ -38,6 +38,8 @@ pub(crate) struct LeafBuffers {
     pub(crate) widened: Aligned<f32>,
     /// Rows of the left operand of a layer in row panels.
     pub(crate) left: Aligned<f32>,
+    /// Some of the intermediate states of a feed-forward block in row panels.
+    pub(crate) states_f32: Aligned<f32>,
     /// The same in bytes, with the scale of each row, if the weights are 8-bit integers.
     pub(crate) bytes: Aligned<u8>,
     pub(crate) scales: Vec<RowScale>,
@@ -58,12 +60,13 @@ pub(crate) struct LeafBuffers {
 
 impl LeafBuffers {
     fn bytes(&self) -> usize {
-        let Self { widened, left, bytes, scales, sums, float32, int16, .. } = self;
+        let Self { widened, left, states_f32, bytes, scales, sums, float32, int16, .. } = self;
         let pieces = self.pieces.bytes() + self.states.bytes() + self.ring.bytes();
         let pieces = pieces + self.sums_f32.bytes();
         let scales = scales.capacity() * size_of::<RowScale>();
         let heads = float32.bytes() + int16.bytes();
-        widened.bytes() + left.bytes() + bytes.bytes() + scales + sums.bytes() + pieces + heads
+        let left = left.bytes() + states_f32.bytes();
+        widened.bytes() + left + bytes.bytes() + scales + sums.bytes() + pieces + heads
     }
 }
 

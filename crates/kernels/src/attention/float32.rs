@@ -55,7 +55,7 @@ impl Numbers for Float32 {
         rows: RowPanels,
         shape: &Rows<'_>,
     ) {
-        pack_left(s, out, queries, rows, shape.head_dim, shape.stride);
+        pack_left(s, out, queries, (rows, 0), shape.head_dim, shape.stride);
     }
 
     #[inline(always)]

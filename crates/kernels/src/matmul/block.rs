@@ -22,14 +22,25 @@ pub(crate) const DEPTH: usize = 768;
 /// The left operand as the product takes it.
 #[derive(Clone, Copy)]
 pub(crate) enum Left<'a> {
-    /// Row panels, `[panels][k / STEP][tile rows][STEP]`.
-    Float(&'a [f32]),
+    /// Row panels.
+    Float(FloatLeft<'a>),
     /// The same in bytes.
     Int8(Int8Left<'a>),
     /// Bytes row by row, for tile registers.
     Int8Rows(Int8Rows<'a>),
     /// Floats row by row, `[rows][k]`, for tile registers.
     Rows(&'a [f32]),
+}
+
+/// Row panels of some steps of the depth.
+#[derive(Clone, Copy)]
+pub(crate) struct FloatLeft<'a> {
+    /// `[panels][len / STEP][tile rows][STEP]`
+    pub(crate) values: &'a [f32],
+    /// The first step: of those before it, the sums are parked in the result.
+    pub(crate) start: usize,
+    /// How many steps there are.
+    pub(crate) len: usize,
 }
 
 /// The operands of a product, shared by all of its blocks.
@@ -49,6 +60,8 @@ pub(crate) struct Product<'a> {
     pub(crate) depth: usize,
     /// Columns of the whole result: the stride of the residual.
     pub(crate) columns: usize,
+    /// What is most often read after the last column panel; may be empty.
+    pub(crate) then: &'a [u8],
 }
 
 /// Computes one block of the result. `block.row` counts from `product.first_row`; both of the
@@ -99,27 +112,28 @@ impl MultiplyBlock<'_, '_> {
         let mut target = Columns { product: self.product, block: self.block };
         let (row, rows) = (target.block.row, target.block.out.rows());
         let tiles = target.product.rows.at(row)..target.product.rows.at(row + rows);
-        let mut start = 0;
+        let (mut start, stop) = target.product.steps();
         loop {
-            let end = (start + most).min(depth);
+            let end = (start + most).min(stop);
             let steps = Steps { start, end, depth };
             for index in 0..columns.div_ceil(width) {
                 let panel = first_panel + index;
                 let right = steps.right(s, target.product.panels, panel, width, widened);
                 let next = if (index + 1) * width < columns {
                     steps.bytes(target.product.panels, panel + 1, width)
-                } else if !steps.last() {
+                } else if end < stop {
                     steps.next(most).bytes(target.product.panels, first_panel, width)
                 } else if (panel + 1) * width < target.product.columns {
                     // The block beside this one is most often what this thread computes next.
-                    steps.first(most).bytes(target.product.panels, panel + 1, width)
+                    let first = steps.first(target.product.steps().0, most);
+                    first.bytes(target.product.panels, panel + 1, width)
                 } else {
-                    &[]
+                    target.product.then
                 };
                 target.column::<S, V, P>(s, &steps, tiles.clone(), index * width, right, next);
             }
             start = end;
-            if start >= depth {
+            if start >= stop {
                 break;
             }
         }
@@ -146,8 +160,7 @@ impl Columns<'_, '_> {
     ) {
         let panels = self.product.rows;
         let first = self.block.row;
-        let each = next.len().div_ceil(tiles.len().max(1)).next_multiple_of(LINE);
-        let mut next = next.chunks(each.max(LINE));
+        let mut next = shares(next, tiles.len());
         for panel in tiles {
             let row = panels.start(panel) - first;
             let count = panels.start(panel + 1) - first - row;
@@ -200,9 +213,17 @@ impl Columns<'_, '_> {
 }
 
 impl Product<'_> {
+    /// Where the steps begin that the left operand has, and where they end.
+    fn steps(&self) -> (usize, usize) {
+        match self.left {
+            Left::Float(left) => (left.start, left.start + left.len),
+            _ => (0, self.depth),
+        }
+    }
+
     /// Computes a whole tile.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const V: usize, const P: usize>(
+    pub(crate) fn tile<S: Simd, const R: usize, const V: usize, const P: usize>(
         &self,
         s: S,
         job: &TileJob<'_>,
@@ -217,7 +238,7 @@ impl Product<'_> {
         }
         let sums = match (self.left, job.right) {
             (Left::Float(left), Right::Float(right)) => {
-                let left = job.steps.left(left, job.panel, S::TILE_ROWS);
+                let left = left.steps(job.steps, job.panel, S::TILE_ROWS);
                 multiply::<S, R, V, P>(s, left, right, job.ahead)
             }
             (Left::Int8(left), Right::Int8(right)) => {
@@ -231,9 +252,27 @@ impl Product<'_> {
     }
 }
 
+impl<'a> FloatLeft<'a> {
+    /// These steps of row panel `panel`.
+    #[inline(always)]
+    fn steps(self, steps: &Steps, panel: usize, tile_rows: usize) -> &'a [f32] {
+        let len = self.len.next_multiple_of(STEP);
+        let at = |step: usize| (panel * len + step) * tile_rows;
+        let end = (steps.end - self.start).next_multiple_of(STEP);
+        &self.values[at(steps.start - self.start)..at(end)]
+    }
+}
+
+/// Bytes in about equal shares for `count` tiles, whole lines each.
+#[inline(always)]
+pub(crate) fn shares(bytes: &[u8], count: usize) -> std::slice::Chunks<'_, u8> {
+    let each = bytes.len().div_ceil(count.max(1)).next_multiple_of(LINE);
+    bytes.chunks(each.max(LINE))
+}
+
 /// Some steps of one column panel, ready to be multiplied.
 #[derive(Clone, Copy)]
-enum Right<'a> {
+pub(crate) enum Right<'a> {
     /// `[steps][width]`
     Float(&'a [f32]),
     Int8(Int8Panel<'a>),
@@ -242,7 +281,7 @@ enum Right<'a> {
 impl<'a> Right<'a> {
     /// The memory that is read.
     #[inline(always)]
-    fn bytes(self) -> &'a [u8] {
+    pub(crate) fn bytes(self) -> &'a [u8] {
         match self {
             Right::Float(values) => cast_slice(values),
             Right::Int8(panel) => cast_slice(panel.values),
@@ -251,13 +290,13 @@ impl<'a> Right<'a> {
 }
 
 /// What one tile reads, and where in the block it lies.
-struct TileJob<'a> {
-    steps: &'a Steps,
-    panel: usize,
-    right: Right<'a>,
-    ahead: Lines,
-    row: usize,
-    column: usize,
+pub(crate) struct TileJob<'a> {
+    pub(crate) steps: &'a Steps,
+    pub(crate) panel: usize,
+    pub(crate) right: Right<'a>,
+    pub(crate) ahead: Lines,
+    pub(crate) row: usize,
+    pub(crate) column: usize,
 }
 
 /// A tile over the right edge, with everything that is added to it: zeros past the edge.
@@ -322,15 +361,15 @@ fn activate<S: Simd, const V: usize>(
 }
 
 /// A range of k.
-struct Steps {
-    start: usize,
-    end: usize,
-    depth: usize,
+pub(crate) struct Steps {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) depth: usize,
 }
 
 impl Steps {
     /// Whether these are the last steps.
-    fn last(&self) -> bool {
+    pub(crate) fn last(&self) -> bool {
         self.end == self.depth
     }
 
@@ -339,12 +378,12 @@ impl Steps {
         Self { start: self.end, end: (self.end + most).min(self.depth), depth: self.depth }
     }
 
-    /// The steps with which a column panel begins, `most` at the most.
-    fn first(&self, most: usize) -> Self {
-        Self { start: 0, end: most.min(self.depth), depth: self.depth }
+    /// The steps from `start` on, `most` at the most.
+    fn first(&self, start: usize, most: usize) -> Self {
+        Self { start, end: (start + most).min(self.depth), depth: self.depth }
     }
 
-    /// These steps of row panel `panel` of the left operand.
+    /// These steps of row panel `panel` of a left operand of the whole depth.
     #[inline(always)]
     fn left<'a, T>(&self, left: &'a [T], panel: usize, tile_rows: usize) -> &'a [T] {
         let depth = self.depth.next_multiple_of(STEP);
@@ -354,7 +393,7 @@ impl Steps {
 
     /// The memory of these steps of column panel `panel`.
     #[inline(always)]
-    fn bytes<'a>(&self, panels: Panels<'a>, panel: usize, width: usize) -> &'a [u8] {
+    pub(crate) fn bytes<'a>(&self, panels: Panels<'a>, panel: usize, width: usize) -> &'a [u8] {
         let range = self.range(panel, width, self.depth);
         match panels {
             Panels::F32(values) => cast_slice(&values[range]),
@@ -379,7 +418,7 @@ impl Steps {
 
     /// These steps of column panel `panel`: as they lie, or widened into `buffer`.
     #[inline(always)]
-    fn right<'a, S: Simd>(
+    pub(crate) fn right<'a, S: Simd>(
         &self,
         s: S,
         panels: Panels<'a>,

@@ -53,20 +53,22 @@ pub use reference::matmul_reference;
 
 pub(crate) use ahead::{LINE, Nothing};
 pub(crate) use int8::RowScale;
-pub(crate) use pack::{PackLeft, pack_columns, pack_keys, pack_left};
+pub(crate) use pack::{pack_columns, pack_keys, pack_left, pack_rows};
 pub(crate) use row_panels::RowPanels;
 pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 
+use std::ops::Range;
+
 use nervio_simd::{Isa, MatMut, Tiles};
 
-use self::block::{Left, Product, multiply_block};
+use self::block::{FloatLeft, Left, Product, multiply_block};
 use self::halves::{Halves, halves_pay};
 use self::int8::{Int8Left, quantize_left, quantize_rows};
 use self::packed_matrix::Panels;
 use self::pieces::{border, multiply_split};
 use self::tall::multiply_tall;
 use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
-use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block, join, threads};
+use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block, for_each_part, threads};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
 /// Rows of A that are packed at a time; 3,072 columns of them are 2.4 MB.
@@ -78,16 +80,16 @@ const LARGE: usize = 768;
 
 /// Rows from which on a thread has some of its own. Fewer are cut between columns.
 ///
-/// Threads with rows of their own each read all weights: of f32, that takes longer than waiting for
-/// the rows to be packed once. With tile registers each reads and splits all weights, where otherwise
-/// each splits all rows: for f32, and for large matrices in half precision, that is worth it from some
-/// more rows on.
+/// Threads with rows of their own each read all weights, but no states that the other core has written,
+/// which may lie far from it. Weights in half precision each of them widens, too. With tile registers each
+/// reads and splits all weights, where otherwise each splits all rows: for f32, and for large matrices in
+/// half precision, that is worth it from some more rows on.
 fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     let large = weights.rows().min(weights.depth()) >= LARGE;
     match (weights.kind(), split_by_threads(isa, weights)) {
         (WeightKind::F32, true) => 96,
         (WeightKind::F16 | WeightKind::BF16, true) if large => 96,
-        (WeightKind::F32, false) => 64,
+        (WeightKind::F32, false) => 16,
         _ => 32,
     }
 }
@@ -125,12 +127,25 @@ pub fn matmul(
     assert_eq!(isa.level(), weights.level(), "weights packed for another instruction set");
     assert_eq!(left.len() * n, out.len() * k, "matmul: rows of the left operand and of the result");
     epilogue.check(n, out.len());
-    let threads = threads();
     let parts = row_threads(isa, weights, left.len() / k.max(1));
     let job = Job { isa, left, weights, epilogue, leaves: &workspace.leaves };
+    let pieces = pieces_of_part(isa, weights, parts);
+    // The same rows of every product of a forward pass fall to the same thread, as long as none helps
+    // another out: they stay in the caches of its core.
+    for_each_part(MatMut::new(out, n), parts, &|out, first| job.part(out, first, pieces));
+}
+
+/// Pieces of columns into which each of `parts` parts of rows is cut.
+fn pieces_of_part(isa: Isa, weights: &PackedMatrix, parts: usize) -> usize {
     let each = if split_by_threads(isa, weights) { 1 } else { PIECES };
-    let pieces = if threads == 1 { 1 } else { (each * threads).div_ceil(parts) };
-    job.rows(MatMut::new(out, n), 0, parts, pieces);
+    let threads = threads();
+    if threads == 1 { 1 } else { (each * threads).div_ceil(parts) }
+}
+
+/// Rows in about equal blocks of at most [`SUPER_ROWS`].
+fn row_blocks(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let blocks = rows.div_ceil(SUPER_ROWS);
+    (0..blocks).map(move |block| rows * block / blocks..rows * (block + 1) / blocks)
 }
 
 /// What all parts of one product share.
@@ -143,21 +158,6 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Cuts the rows into `parts`. The same rows of every product of a forward pass fall to the same
-    /// thread, as long as none helps another out: they stay in the caches of its core.
-    fn rows(&self, out: MatMut<'_>, first: usize, parts: usize, pieces: usize) {
-        if parts < 2 {
-            return self.part(out, first, pieces);
-        }
-        let half = parts / 2;
-        let border = out.rows() * half / parts;
-        let (top, bottom) = out.split_rows(border);
-        join(
-            || self.rows(top, first, half, pieces),
-            || self.rows(bottom, first + border, parts - half, pieces),
-        );
-    }
-
     /// Rows of the register tile for `rows` rows: the tall one where widening weights beforehand
     /// takes longer than widening them for each of its tiles.
     fn tile_rows(&self, rows: usize) -> usize {
@@ -173,24 +173,22 @@ impl Job<'_> {
     /// Packs the rows from `first` on, unless each thread splits its own, then cuts between columns.
     fn part(&self, mut out: MatMut<'_>, first: usize, pieces: usize) {
         let (n, k) = (self.weights.rows(), self.weights.depth());
-        let blocks = out.rows().div_ceil(SUPER_ROWS);
-        let mut start = 0;
         self.leaves.with(|packed| {
-            for block in 0..blocks {
-                let end = out.rows() * (block + 1) / blocks;
-                let rows = RowPanels::new(end - start, self.tile_rows(end - start));
-                let left = &self.left[(first + start) * k..(first + end) * k];
+            for block in row_blocks(out.rows()) {
+                let start = first + block.start;
+                let rows = RowPanels::new(block.len(), self.tile_rows(block.len()));
+                let left = &self.left[start * k..(first + block.end) * k];
                 let product = Product {
-                    left: pack_operand(self.isa, packed, left, rows, self.weights),
+                    left: pack_operand(self.isa, packed, left, rows, self.weights, pieces),
                     rows,
                     panels: self.weights.panels(),
                     epilogue: self.epilogue,
-                    first_row: first + start,
+                    first_row: start,
                     depth: k,
                     columns: n,
+                    then: &[],
                 };
-                self.block(&product, out.block(start..end, 0..n), pieces);
-                start = end;
+                self.block(&product, out.block(block, 0..n), pieces);
             }
         });
     }
@@ -239,10 +237,10 @@ fn multiply_packed(isa: Isa, product: &Product<'_>, block: Block<'_>, buffers: &
     }
     match (product.left, product.panels) {
         (Left::Float(left), Panels::F16(panels)) => {
-            multiply_tall(isa, product, left, panels, block)
+            multiply_tall(isa, product, left.values, panels, block)
         }
         (Left::Float(left), Panels::BF16(panels)) => {
-            multiply_tall(isa, product, left, panels, block)
+            multiply_tall(isa, product, left.values, panels, block)
         }
         _ => unreachable!("only weights in half precision have a tall tile"),
     }
@@ -260,6 +258,7 @@ fn pack_operand<'a>(
     left: &'a [f32],
     rows: RowPanels,
     weights: &PackedMatrix,
+    pieces: usize,
 ) -> Left<'a> {
     let k = weights.depth();
     if split_by_threads(isa, weights) {
@@ -268,8 +267,8 @@ fn pack_operand<'a>(
     let len = rows.packed_len(k);
     if weights.kind() != WeightKind::Int8 {
         let packed = buffers.left.first(len);
-        isa.run(PackLeft { out: packed, left, rows, k });
-        return Left::Float(packed);
+        pack_rows(isa, packed, left, rows, k, pieces);
+        return Left::Float(FloatLeft { values: packed, start: 0, len: k });
     }
     if tiles_for(isa, weights).is_some() {
         let count = left.len() / k;

@@ -1,13 +1,14 @@
 //! Operands rearranged so that the inner loop reads memory in order.
 
 use bytemuck::{Pod, cast};
-use nervio_simd::{Kernel, Simd};
+use nervio_simd::{Isa, Kernel, MatMut, Simd};
 use wide::f32x4;
 
 use super::ahead::LINE;
 use super::packed_matrix::Element;
 use super::row_panels::RowPanels;
 use super::tile::STEP;
+use crate::parallel::{Cut, RowBorders, for_each_block};
 
 /// Columns that are written at once: of f32, they fill a line.
 pub(crate) const SCATTER: usize = 16;
@@ -102,7 +103,7 @@ pub(crate) fn pack_left<S: Simd>(
     s: S,
     out: &mut [f32],
     left: &[f32],
-    rows: RowPanels,
+    (rows, first_panel): (RowPanels, usize),
     k: usize,
     stride: usize,
 ) {
@@ -111,6 +112,7 @@ pub(crate) fn pack_left<S: Simd>(
     }
     let block = rows.tile_rows() * STEP;
     for (panel, out) in out.chunks_exact_mut(rows.panel_len(k)).enumerate() {
+        let panel = first_panel + panel;
         let (first, end) = (rows.start(panel), rows.start(panel + 1));
         for (start, out) in (0..k).step_by(AT_ONCE).zip(out.chunks_mut(AT_ONCE / STEP * block)) {
             let stop = (start + AT_ONCE).min(k);
@@ -124,11 +126,35 @@ pub(crate) fn pack_left<S: Simd>(
     }
 }
 
+/// Time for an element in that of a multiply-add, for the decision whether threads pay.
+const COST: usize = 24;
+
+/// [`pack_left`] of whole rows, by up to `pieces` threads.
+pub(crate) fn pack_rows(
+    isa: Isa,
+    out: &mut [f32],
+    left: &[f32],
+    rows: RowPanels,
+    k: usize,
+    pieces: usize,
+) {
+    let len = rows.panel_len(k).max(1);
+    let cut = Cut { rows: RowBorders::All, column_step: len, cost: COST, pieces };
+    for_each_block(MatMut::new(out, len), &cut, &|mut block| {
+        for panel in 0..block.out.rows() {
+            let first = block.row + panel;
+            isa.run(PackLeft { out: block.out.row(panel), left, rows, first, k });
+        }
+    });
+}
+
 /// [`pack_left`] of whole rows as a kernel of its own.
 pub(crate) struct PackLeft<'a> {
     pub(crate) out: &'a mut [f32],
     pub(crate) left: &'a [f32],
     pub(crate) rows: RowPanels,
+    /// The first panel.
+    pub(crate) first: usize,
     pub(crate) k: usize,
 }
 
@@ -136,7 +162,7 @@ impl Kernel for PackLeft<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        pack_left(s, self.out, self.left, self.rows, self.k, self.k);
+        pack_left(s, self.out, self.left, (self.rows, self.first), self.k, self.k);
     }
 }
 
@@ -154,7 +180,7 @@ fn fetch<S: Simd>(s: S, steps: &[f32]) {
 
 /// Writes row `r` of a row panel whose quads of steps lie `block` elements apart; zeros past its end.
 #[inline(always)]
-fn pack_row(panel: &mut [f32], row: &[f32], r: usize, block: usize) {
+pub(crate) fn pack_row(panel: &mut [f32], row: &[f32], r: usize, block: usize) {
     let (quads, rest) = row.as_chunks::<STEP>();
     for (block, quad) in panel.chunks_exact_mut(block).zip(quads) {
         block[r * STEP..][..STEP].copy_from_slice(quad);
@@ -299,7 +325,7 @@ mod tests {
         let left: Vec<f32> = (0..3 * 3).map(|i| i as f32).collect();
         let rows = RowPanels::new(3, 6);
         let mut out = vec![9.0; rows.packed_len(3)];
-        Isa::best().run(PackLeft { out: &mut out, left: &left, rows, k: 3 });
+        Isa::best().run(PackLeft { out: &mut out, left: &left, rows, first: 0, k: 3 });
         assert_eq!(out[..8], [0.0, 1.0, 2.0, 0.0, 3.0, 4.0, 5.0, 0.0]);
         assert_eq!(out[8..], [&[6.0, 7.0, 8.0, 0.0][..], &[9.0; 12]].concat());
     }
@@ -311,7 +337,7 @@ mod tests {
         for isa in Isa::supported() {
             let rows = RowPanels::new(m, isa.tile_rows());
             let mut out = vec![f32::NAN; rows.packed_len(k)];
-            isa.run(PackLeft { out: &mut out, left: &left, rows, k });
+            isa.run(PackLeft { out: &mut out, left: &left, rows, first: 0, k });
             let block = isa.tile_rows() * STEP;
             for panel in 0..rows.count() {
                 let first = rows.start(panel);

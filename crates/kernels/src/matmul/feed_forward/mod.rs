@@ -1,27 +1,31 @@
 //! A feed-forward block: `layer_norm(W₂ · activation(W₁ · x + b₁) + b₂ + x)`.
 //!
-//! By tile registers a thread multiplies the intermediate states that it has computed itself, some hundreds
+//! By vectors (see [`vectors`]) a thread that has rows of its own writes its intermediate states, some
+//! hundreds of them at a time, as the second product takes them, and multiplies them while they are in
+//! its L2.
+//!
+//! By tile registers (see [`tiles`]) a thread multiplies the intermediate states that it has computed itself, some hundreds
 //! of them at a time (of few rows, half of them), and keeps them in no other form than the pieces that the
 //! second product takes. Two threads have half of the states each, of all rows: they wait for one another
 //! after their sums and after the layer norm, where one kernel after the other has four such places. (Shoeybi et al., "Megatron-LM", arXiv 1909.08053, section 3, cut
 //! the block so between processors.)
 
-use std::ops::Range;
+mod states;
+mod tiles;
+mod vectors;
 
-use nervio_simd::{Isa, MatMut, Tiles};
+use nervio_simd::Isa;
 
-use super::block::{DEPTH, Left, Product};
+use self::tiles::ByTiles;
+use self::vectors::ByVectors;
+use super::block::{Left, Product};
 use super::epilogue::Epilogue;
-use super::halves::{HalfSums, halves_pay};
+use super::matmul;
 use super::packed_matrix::PackedMatrix;
-use super::pieces::{Finish, MANY_ROWS, SplitRows, Sweep, border};
 use super::row_panels::RowPanels;
-use super::tiles::PanelEnd;
-use super::{SUPER_ROWS, matmul, row_threads, split_by_threads};
 use crate::activation::Activation;
 use crate::layer_norm::{Norm, layer_norm};
-use crate::parallel::{Block, threads};
-use crate::workspace::{LeafBuffers, LeafPool, Workspace};
+use crate::workspace::Workspace;
 
 /// The parameters of a feed-forward block.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +89,11 @@ pub fn feed_forward(
     second.check(hidden, out.len());
     let norm = [block.norm.weight, block.norm.bias].map(<[f32]>::len);
     assert_eq!(norm, [hidden; 2], "feed-forward: a layer norm of the outputs");
-    if let Some(fused) = Fused::new(isa, workspace, block, rows) {
-        return fused.run(x, out, watch);
+    if let Some(by_tiles) = ByTiles::new(isa, workspace, block, rows) {
+        return by_tiles.run(x, out, watch);
+    }
+    if let Some(by_vectors) = ByVectors::new(isa, workspace, block, rows) {
+        return by_vectors.run(x, out, watch);
     }
     watch(FeedForwardStep::Intermediate);
     matmul(isa, workspace, x, block.intermediate, &first, room);
@@ -96,144 +103,23 @@ pub fn feed_forward(
     layer_norm(isa, out, &block.norm);
 }
 
-/// A block by tile registers on one thread or two.
-struct Fused<'a> {
-    isa: Isa,
-    tiles: Tiles,
-    leaves: &'a LeafPool,
-    block: &'a FeedForward<'a>,
-    threads: usize,
-}
-
-impl<'a> Fused<'a> {
-    /// `None` where one product is computed after the other: without tile registers, with bytes, where rows
-    /// are cut between threads, or on more threads than there are halves.
-    fn new(
-        isa: Isa,
-        workspace: &'a Workspace,
-        block: &'a FeedForward<'a>,
-        rows: usize,
-    ) -> Option<Self> {
-        let (hidden, depth) = (block.output.rows(), block.output.depth());
-        let weights = [block.intermediate, block.output];
-        let fits = |x: &PackedMatrix| {
-            x.level() == isa.level() && split_by_threads(isa, x) && row_threads(isa, x, rows) == 1
-        };
-        let tiles = isa.tiles().filter(|_| depth > hidden && weights.into_iter().all(fits))?;
-        let all = threads();
-        let shared = halves_pay(rows, rows * hidden * depth);
-        (all == 1 || all == 2 && shared).then_some(Self {
-            isa,
-            tiles,
-            leaves: &workspace.leaves,
-            block,
-            threads: all,
-        })
-    }
-
-    fn run(&self, x: &[f32], out: &mut [f32], watch: Watch<'_>) {
-        let hidden = self.block.output.rows();
-        let rows = x.len() / hidden;
-        let blocks = rows.div_ceil(SUPER_ROWS);
-        let mut start = 0;
-        for block in 0..blocks {
-            let end = rows * (block + 1) / blocks;
-            let place = start * hidden..end * hidden;
-            self.rows(&x[place.clone()], &mut out[place], watch);
-            start = end;
-        }
-    }
-
-    /// Computes some rows.
-    fn rows(&self, x: &[f32], out: &mut [f32], watch: Watch<'_>) {
-        let block = self.block;
-        let hidden = block.output.rows();
-        let rows = RowPanels::new(x.len() / hidden, Tiles::ROWS);
-        let first = Epilogue::BiasActivation(block.intermediate_bias, block.activation);
-        let second = Epilogue::BiasResidual(block.output_bias, x);
-        let intermediate = product(x, block.intermediate, &first, rows);
-        let output = product(&[], block.output, &second, rows);
-        // Rows are split for them.
-        watch(FeedForwardStep::Intermediate);
-        self.leaves.with(|buffers| {
-            let mut sums = HalfSums::new(&output, self.threads, &mut buffers.sums_f32);
-            sums.fill(|states, sums| {
-                // The thread that called is the one with the first states.
-                let watch: Watch<'_> = if states.start == 0 { watch } else { &|_| () };
-                self.sum([&intermediate, &output], x, states, sums, watch);
-            });
-            watch(FeedForwardStep::LayerNorm);
-            sums.add_up(self.isa, MatMut::new(out, hidden), Some(&block.norm));
-        });
-    }
-
-    /// Computes some intermediate states, and sums their products into those of both halves of them.
-    fn sum(
-        &self,
-        [intermediate, output]: [&Product<'_>; 2],
-        x: &[f32],
-        states: Range<usize>,
-        [lower, upper]: [&mut [f32]; 2],
-        watch: Watch<'_>,
-    ) {
-        let (tiles, hidden) = (self.tiles, output.columns);
-        let rows = x.len() / hidden;
-        let most = if rows <= MANY_ROWS { states.len() } else { DEPTH };
-        let middle = border(output).clamp(states.start, states.end);
-        self.leaves.with(|buffers| {
-            let LeafBuffers { pieces, states: room, ring, sums_f32, widened, .. } = buffers;
-            let x = SplitRows::new(tiles, (x, hidden), 0..hidden, pieces);
-            let panel_sums = sums_f32.first(rows.next_multiple_of(Tiles::ROWS) * Tiles::COLUMNS);
-            let panel = widened.first(rows * Tiles::COLUMNS);
-            for (half, sums) in [(states.start..middle, lower), (middle..states.end, upper)] {
-                for start in half.clone().step_by(most) {
-                    let columns = start..(start + most).min(half.end);
-                    watch(FeedForwardStep::Intermediate);
-                    let (left, depth) = (x.clone(), columns.clone());
-                    let sweep = Sweep { product: intermediate, left, columns };
-                    let left = SplitRows::from_panels(tiles, rows, depth, room, |split| {
-                        sweep.run(tiles, 1, panel_sums, ring, |column, sums| {
-                            self.activate(intermediate, column, sums, panel);
-                            split(column, panel);
-                        });
-                    });
-                    watch(FeedForwardStep::Output);
-                    let sweep = Sweep { product: output, left, columns: 0..hidden };
-                    sweep.run(tiles, sweep.panels(), sums, ring, |_, _| ());
-                }
-            }
-        });
-    }
-
-    /// Turns the sums of the column panel from `column` on into intermediate states, `[rows][32]`.
-    fn activate(
-        &self,
-        product: &Product<'_>,
-        column: usize,
-        sums: [&[f32]; 2],
-        states: &mut [f32],
-    ) {
-        let mut block = Block { out: MatMut::new(states, Tiles::COLUMNS), row: 0, column };
-        let end = PanelEnd { product, block: &mut block, column: 0 };
-        self.isa.run(Finish { end, sums });
-    }
-}
-
 /// The product of some rows with all of the weights.
 fn product<'a>(
-    left: &'a [f32],
+    left: Left<'a>,
     weights: &'a PackedMatrix,
     epilogue: &'a Epilogue<'a>,
     rows: RowPanels,
+    then: &'a [u8],
 ) -> Product<'a> {
     Product {
-        left: Left::Rows(left),
+        left,
         panels: weights.panels(),
         epilogue,
         rows,
         first_row: 0,
         depth: weights.depth(),
         columns: weights.rows(),
+        then,
     }
 }
 
@@ -388,7 +274,7 @@ mod tests {
         ] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let workspace = Workspace::new();
-            let is = pool.install(|| Fused::new(isa, &workspace, &block, rows).is_some());
+            let is = pool.install(|| ByTiles::new(isa, &workspace, &block, rows).is_some());
             assert_eq!(is, fused, "{threads} threads, {rows} rows");
         }
     }
