@@ -22,7 +22,7 @@
 //! A is not packed in loop 4 but split by each thread in loop 3, a thread has its columns in one piece, and
 //! sums wait in a buffer of its own between two blocks of k; few rows are cut in the middle of k instead of
 //! between columns if there are fewer outputs than inputs: see [`halves`]. The two products of a feed-forward
-//! block then become one: see [`feed_forward`](mod@feed_forward).
+//! block become one, with tile registers as by vectors: see [`feed_forward`](mod@feed_forward).
 //!
 //! # Determinism
 //!
@@ -80,16 +80,18 @@ const LARGE: usize = 768;
 
 /// Rows from which on a thread has some of its own. Fewer are cut between columns.
 ///
-/// Threads with rows of their own each read all weights, but no states that the other core has written,
-/// which may lie far from it. Weights in half precision each of them widens, too. With tile registers each
-/// reads and splits all weights, where otherwise each splits all rows: for f32, and for large matrices in
-/// half precision, that is worth it from some more rows on.
+/// Threads with rows of their own each read all weights, but few states that another core has written,
+/// whose caches may be far. With tile registers each reads and splits all weights, where otherwise
+/// each splits all rows: for f32, and for large matrices in half precision, that is worth it from some
+/// more rows on.
 fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     let large = weights.rows().min(weights.depth()) >= LARGE;
-    match (weights.kind(), split_by_threads(isa, weights)) {
-        (WeightKind::F32, true) => 96,
-        (WeightKind::F16 | WeightKind::BF16, true) if large => 96,
-        (WeightKind::F32, false) => 16,
+    if tiles_for(isa, weights).is_none() {
+        return 16;
+    }
+    match weights.kind() {
+        WeightKind::F32 => 96,
+        WeightKind::F16 | WeightKind::BF16 if large => 96,
         _ => 32,
     }
 }

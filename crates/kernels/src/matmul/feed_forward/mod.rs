@@ -280,6 +280,34 @@ mod tests {
     }
 
     #[test]
+    fn is_fused_by_vectors_where_threads_have_rows_of_their_own() {
+        let fused = |isa, parameters: &Parameters, threads, rows| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (workspace, block) = (Workspace::new(), parameters.block());
+            pool.install(|| ByVectors::new(isa, &workspace, &block, rows).is_some())
+        };
+        for isa in Isa::supported().filter(|isa| isa.tiles().is_none()) {
+            let float = Parameters::new(isa, (64, 1056), |x| x);
+            for (threads, rows, expected) in
+                [(1, 1, true), (1, 400, true), (2, 31, false), (2, 32, true), (3, 32, true)]
+            {
+                let is = fused(isa, &float, threads, rows);
+                assert_eq!(is, expected, "{isa}: {threads} threads, {rows} rows");
+            }
+            let half = Parameters::new(isa, (64, 1056), f16::from_f32);
+            assert!(fused(isa, &half, 2, 400), "{isa}");
+            assert_eq!(fused(isa, &half, 1, 16), isa.tall_rows() == 0, "{isa}");
+            // Sums of states would have to be parked; a panel of states would be over the edge.
+            for sizes in [(800, 1600), (64, 1050)] {
+                assert!(
+                    !fused(isa, &Parameters::new(isa, sizes, |x| x), 1, 400),
+                    "{isa} {sizes:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn agrees_with_the_scalar_references() {
         use crate::layer_norm::layer_norm_reference;
         use crate::matmul::matmul_reference;
