@@ -38,8 +38,6 @@ pub(crate) struct LeafBuffers {
     pub(crate) widened: Aligned<f32>,
     /// Rows of the left operand of a layer in row panels.
     pub(crate) left: Aligned<f32>,
-    /// Some of the intermediate states of a feed-forward block in row panels.
-    pub(crate) states_f32: Aligned<f32>,
     /// The same in bytes, with the scale of each row, if the weights are 8-bit integers.
     pub(crate) bytes: Aligned<u8>,
     pub(crate) scales: Vec<RowScale>,
@@ -51,6 +49,8 @@ pub(crate) struct LeafBuffers {
     pub(crate) sums_f32: Aligned<f32>,
     /// Some of the intermediate states of a feed-forward block in pieces.
     pub(crate) states: Aligned<bf16>,
+    /// The same in row panels.
+    pub(crate) states_f32: Aligned<f32>,
     /// One head of an attention layer in f32, or in 16-bit integers.
     pub(crate) float32: HeadBuffers<f32>,
     pub(crate) int16: HeadBuffers<[i16; 2]>,

@@ -369,7 +369,7 @@ pub(crate) struct Steps {
 
 impl Steps {
     /// Whether these are the last steps.
-    pub(crate) fn last(&self) -> bool {
+    fn last(&self) -> bool {
         self.end == self.depth
     }
 

@@ -85,13 +85,14 @@ const LARGE: usize = 768;
 /// each splits all rows: for f32, and for large matrices in half precision, that is worth it from some
 /// more rows on.
 fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
-    let large = weights.rows().min(weights.depth()) >= LARGE;
-    if tiles_for(isa, weights).is_none() {
+    if isa.tiles().is_none() {
         return 16;
     }
-    match weights.kind() {
-        WeightKind::F32 => 96,
-        WeightKind::F16 | WeightKind::BF16 if large => 96,
+    let large = weights.rows().min(weights.depth()) >= LARGE;
+    match (weights.kind(), split_by_threads(isa, weights)) {
+        (WeightKind::F32, true) => 96,
+        (WeightKind::F16 | WeightKind::BF16, true) if large => 96,
+        (WeightKind::F32, false) => 64,
         _ => 32,
     }
 }

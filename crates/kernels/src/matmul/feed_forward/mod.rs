@@ -2,7 +2,7 @@
 //!
 //! By vectors (see [`vectors`]) a thread that has rows of its own writes its intermediate states, some
 //! hundreds of them at a time, as the second product takes them, and multiplies them while they are in
-//! its L2.
+//! caches near it.
 //!
 //! By tile registers (see [`tiles`]) a thread multiplies the intermediate states that it has computed itself, some hundreds
 //! of them at a time (of few rows, half of them), and keeps them in no other form than the pieces that the
@@ -52,11 +52,11 @@ pub enum FeedForwardStep {
     /// Their products with the output weights.
     Output,
     /// The layer norm; by tile registers two halves of the products may have to be added up on the way, with
-    /// the bias and the residual.
+    /// the bias and the residual. By vectors, also what this thread does for others until their rows are done.
     LayerNorm,
 }
 
-/// Is told what the thread that called the block, or has the first states, is about to compute.
+/// Is told what the thread that called the block, or has the first states or rows, is about to compute.
 type Watch<'a> = &'a (dyn Fn(FeedForwardStep) + Sync);
 
 /// `out = layer_norm(output(activation(intermediate(x))) + x)` for each row of `x` `[rows, hidden]`; `out`
@@ -250,7 +250,11 @@ mod tests {
             check(isa, (64, 1056), |x| x, &counts);
             check(isa, (64, 1056), f16::from_f32, &counts);
             check(isa, (64, 2048), bf16::from_f32, &counts);
-            // Several steps of depth in the first product, and several stretches of states.
+            // By vectors, panels over the edge of the outputs.
+            check(isa, (42, 1056), |x| x, &counts);
+            check(isa, (42, 1056), f16::from_f32, &counts);
+            check(isa, (32, 0), |x| x, &[100, 1]);
+            // Several steps of depth in the first product, and several stretches of states by tile registers.
             check(isa, (800, 1664), |x| x, &[33, 17]);
             // No whole panels, and fewer states than outputs.
             check(isa, (40, 100), |x| x, &counts);
@@ -288,9 +292,14 @@ mod tests {
         };
         for isa in Isa::supported().filter(|isa| isa.tiles().is_none()) {
             let float = Parameters::new(isa, (64, 1056), |x| x);
-            for (threads, rows, expected) in
-                [(1, 1, true), (1, 400, true), (2, 31, false), (2, 32, true), (3, 32, true)]
-            {
+            for (threads, rows, expected) in [
+                (1, 1, true),
+                (1, 400, true),
+                (2, 31, false),
+                (2, 32, true),
+                (3, 32, false),
+                (3, 48, true),
+            ] {
                 let is = fused(isa, &float, threads, rows);
                 assert_eq!(is, expected, "{isa}: {threads} threads, {rows} rows");
             }

@@ -30,7 +30,7 @@ pub(super) struct ByVectors<'a> {
 
 impl<'a> ByVectors<'a> {
     /// `None` where one product is computed after the other: by tile registers, with bytes, of few rows in
-    /// half precision, which have a tile of their own, where all threads have the same rows, and of sizes
+    /// half precision, which have a tile of their own, where a thread has no rows of its own, and of sizes
     /// that are not whole.
     pub(super) fn new(
         isa: Isa,
@@ -51,7 +51,8 @@ impl<'a> ByVectors<'a> {
             // No sums of states are parked, and no panel of them is over the edge.
             && intermediate.depth() <= DEPTH
             && intermediate.rows().is_multiple_of(intermediate.panel_width())
-            && (parts > 1 || threads() == 1);
+            && output.depth() > 0
+            && parts == threads();
         let pieces = pieces_of_part(isa, output, parts);
         fused.then_some(Self { isa, leaves: &workspace.leaves, block, parts, pieces })
     }
