@@ -73,22 +73,27 @@ impl LeafBuffers {
 /// The packed operands of one head, and what lies between its two products.
 #[derive(Debug, Default)]
 pub(crate) struct HeadBuffers<T: Pod> {
-    /// The keys in column panels.
+    /// The keys in row panels.
     pub(crate) keys: Aligned<T>,
-    /// The values in column panels.
+    /// The values turned around, in row panels.
     pub(crate) values: Aligned<T>,
-    /// The queries of one register tile in a row panel.
+    /// Some rows of values or queries, before they are turned around.
+    pub(crate) some: Aligned<T>,
+    /// The queries of one column panel.
     pub(crate) queries: Aligned<T>,
-    /// Their attention weights in a row panel.
+    /// Their attention weights, where those are other numbers than scores.
     pub(crate) weights: Aligned<T>,
     /// Their attention scores.
     pub(crate) scores: Aligned<f32>,
+    /// Their results, turned around.
+    pub(crate) results: Aligned<f32>,
 }
 
 impl<T: Pod> HeadBuffers<T> {
     fn bytes(&self) -> usize {
-        let Self { keys, values, queries, weights, scores } = self;
-        [keys, values, queries, weights].map(Aligned::bytes).iter().sum::<usize>() + scores.bytes()
+        let Self { keys, values, some, queries, weights, scores, results } = self;
+        let packed = [keys, values, some, queries, weights].map(Aligned::bytes);
+        packed.iter().sum::<usize>() + scores.bytes() + results.bytes()
     }
 }
 

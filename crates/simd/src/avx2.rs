@@ -6,8 +6,8 @@ use core::arch::x86_64::{
     __m128i, __m256, __m256i, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
     _MM_HINT_T0, _MM_HINT_T1, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadu_si128, _mm_max_ps,
     _mm_max_ss, _mm_min_ps, _mm_min_ss, _mm_movehdup_ps, _mm_movehl_ps, _mm_packs_epi32,
-    _mm_packus_epi16, _mm_prefetch, _mm_storel_epi64, _mm_storeu_ps, _mm_storeu_si128,
-    _mm256_add_epi16, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps,
+    _mm_packus_epi16, _mm_prefetch, _mm_storel_epi64, _mm_storeu_si128, _mm256_add_epi16,
+    _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blend_epi16,
     _mm256_blendv_ps, _mm256_castps256_ps128, _mm256_castsi256_ps, _mm256_castsi256_si128,
     _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_cvtps_epi32,
     _mm256_div_ps, _mm256_dpbusd_avx_epi32, _mm256_dpwssd_avx_epi32, _mm256_extractf128_ps,
@@ -15,7 +15,7 @@ use core::arch::x86_64::{
     _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps,
     _mm256_mullo_epi32, _mm256_or_ps, _mm256_packs_epi32, _mm256_permute4x64_epi64,
     _mm256_round_ps, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi32,
-    _mm256_storeu_ps, _mm256_sub_epi32, _mm256_sub_ps,
+    _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32, _mm256_sub_ps,
 };
 
 use half::{bf16, f16};
@@ -99,20 +99,6 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
         let to = &mut to[..8];
         // SAFETY: `to` has room for 8 elements; the store needs no alignment.
         unsafe { _mm256_storeu_ps(to.as_mut_ptr(), vector) }
-    }
-
-    #[inline(always)]
-    fn store_by_fours(self, vector: __m256, to: &mut [f32], stride: usize) {
-        // So that the end below cannot wrap around.
-        assert!(stride <= to.len(), "room for every quad");
-        let to = &mut to[..stride + 4];
-        // SAFETY: `to` has room for four elements from each of the two starts; the stores need no
-        // alignment.
-        unsafe {
-            let to = to.as_mut_ptr();
-            _mm_storeu_ps(to, _mm256_castps256_ps128(vector));
-            _mm_storeu_ps(to.add(stride), _mm256_extractf128_ps::<1>(vector));
-        }
     }
 
     #[inline(always)]
@@ -240,6 +226,16 @@ impl<const VNNI: bool> Simd for Avx2<VNNI> {
             let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(packed);
             _mm_storeu_si128(to.cast(), _mm256_castsi256_si128(words));
             _mm_storeu_si128(to.add(stride).cast(), _mm256_extracti128_si256::<1>(words));
+        }
+    }
+
+    #[inline(always)]
+    fn store_pairs(self, low: __m256i, high: __m256i, to: &mut [[i16; 2]]) {
+        let to = &mut to[..8];
+        // SAFETY: `to` has room for 8 pairs of 4 bytes; the store needs no alignment.
+        unsafe {
+            let pairs = _mm256_blend_epi16::<0b1010_1010>(low, _mm256_slli_epi32::<16>(high));
+            _mm256_storeu_si256(to.as_mut_ptr().cast::<__m256i>(), pairs);
         }
     }
 

@@ -3,18 +3,18 @@
 
 use core::arch::x86_64::{
     __m128i, __m256i, __m512, __m512i, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
-    _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm_storeu_ps, _mm_storeu_si128, _mm256_add_ps,
+    _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm_storeu_si128, _mm256_add_ps,
     _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_max_ps,
     _mm256_min_ps, _mm256_storeu_si256, _mm512_abs_ps, _mm512_add_epi16, _mm512_add_epi32,
     _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castps_si512,
-    _mm512_castps512_ps128, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
-    _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_epi32,
-    _mm512_cvtsepi32_epi16, _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32,
-    _mm512_dpwssd_epi32, _mm512_extractf32x4_ps, _mm512_extractf32x8_ps, _mm512_fmadd_ps,
-    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_madd_epi16, _mm512_maddubs_epi16,
-    _mm512_mask_blend_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps,
-    _mm512_mullo_epi32, _mm512_or_si512, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_epi16,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_storeu_ps,
+    _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps,
+    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_cvtsepi32_epi16,
+    _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32,
+    _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_madd_epi16, _mm512_maddubs_epi16, _mm512_mask_blend_epi16, _mm512_mask_blend_ps,
+    _mm512_max_epi32, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_mullo_epi32,
+    _mm512_or_si512, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_epi16, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_storeu_si512,
     _mm512_sub_epi32, _mm512_sub_ps,
 };
 
@@ -104,22 +104,6 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
         let to = &mut to[..16];
         // SAFETY: `to` has room for 16 elements; the store needs no alignment.
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), vector) }
-    }
-
-    #[inline(always)]
-    fn store_by_fours(self, vector: __m512, to: &mut [f32], stride: usize) {
-        // So that the end below cannot wrap around.
-        assert!(stride <= to.len(), "room for every quad");
-        let to = &mut to[..3 * stride + 4];
-        // SAFETY: `to` has room for four elements from each of the four starts; the stores need no
-        // alignment.
-        unsafe {
-            let to = to.as_mut_ptr();
-            _mm_storeu_ps(to, _mm512_castps512_ps128(vector));
-            _mm_storeu_ps(to.add(stride), _mm512_extractf32x4_ps::<1>(vector));
-            _mm_storeu_ps(to.add(2 * stride), _mm512_extractf32x4_ps::<2>(vector));
-            _mm_storeu_ps(to.add(3 * stride), _mm512_extractf32x4_ps::<3>(vector));
-        }
     }
 
     #[inline(always)]
@@ -245,6 +229,16 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
             _mm_storeu_si128(to.add(stride).cast(), _mm256_extracti128_si256::<1>(words[0]));
             _mm_storeu_si128(to.add(2 * stride).cast(), _mm256_castsi256_si128(words[1]));
             _mm_storeu_si128(to.add(3 * stride).cast(), _mm256_extracti128_si256::<1>(words[1]));
+        }
+    }
+
+    #[inline(always)]
+    fn store_pairs(self, low: __m512i, high: __m512i, to: &mut [[i16; 2]]) {
+        let to = &mut to[..16];
+        // SAFETY: `to` has room for 16 pairs of 4 bytes; the store needs no alignment.
+        unsafe {
+            let pairs = _mm512_mask_blend_epi16(0xAAAA_AAAA, low, _mm512_slli_epi32::<16>(high));
+            _mm512_storeu_si512(to.as_mut_ptr().cast::<__m512i>(), pairs);
         }
     }
 

@@ -147,6 +147,18 @@ pub trait Simd: Copy + Send + Sync + 'static {
         }
     }
 
+    /// Writes each lane of the first vector and that of the second as a pair of 16-bit integers, to
+    /// the first [`LANES`](Simd::LANES) of `to`. Lanes must lie within `±32767`.
+    #[inline(always)]
+    fn store_pairs(self, low: Self::Int, high: Self::Int, to: &mut [[i16; 2]]) {
+        let mut halves = [[0; MAX_LANES]; 2];
+        self.store_words(self.int_to_f32(low), &mut halves[0]);
+        self.store_words(self.int_to_f32(high), &mut halves[1]);
+        for (lane, pair) in to[..Self::LANES].iter_mut().enumerate() {
+            *pair = [halves[0][lane], halves[1][lane]];
+        }
+    }
+
     /// `a - b * c` in 32 bits, lane by lane.
     fn sub_product_i32(self, a: Self::Int, b: Self::Int, c: Self::Int) -> Self::Int;
 
@@ -227,20 +239,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
 
     /// The largest lane; unspecified when a lane is NaN.
     fn reduce_max(self, a: Self::Vector) -> f32;
-
-    /// Writes the vector four lanes at a time, `stride` elements from one start to the next.
-    ///
-    /// # Panics
-    ///
-    /// When `to` is shorter than `(LANES / 4 - 1) * stride + 4`.
-    #[inline(always)]
-    fn store_by_fours(self, vector: Self::Vector, to: &mut [f32], stride: usize) {
-        let mut lanes = [0.0; MAX_LANES];
-        self.store(vector, &mut lanes);
-        for (quad, lanes) in lanes[..Self::LANES].as_chunks::<4>().0.iter().enumerate() {
-            to[quad * stride..][..4].copy_from_slice(lanes);
-        }
-    }
 
     /// Up to [`LANES`](Simd::LANES) elements, with zeros behind a shorter slice.
     #[inline(always)]

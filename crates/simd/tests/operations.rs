@@ -46,12 +46,6 @@ impl Kernel for Check {
         let mut few = [9.0; 3];
         s.store_partial(s.splat(4.0), &mut few);
         assert_eq!(few, [4.0; 3]);
-        let mut apart = [9.0; 22];
-        s.store_by_fours(a, &mut apart, 6);
-        for (i, x) in apart.iter().enumerate() {
-            let written = i % 6 < 4 && i / 6 < lanes / 4;
-            assert_eq!(*x, if written { VALUES[i / 6 * 4 + i % 6] } else { 9.0 });
-        }
         check_nan(s);
         check_widening(s);
         check_reductions(s);
@@ -148,6 +142,17 @@ fn check_pairs<S: Simd>(s: S) {
     let expected = numbers.iter().map(|x| x.round_ties_even() as i16);
     assert_eq!(stored, expected.chain([9]).collect::<Vec<_>>());
     let whole = s.round_to_i32(s.load(&numbers));
+    let mut side_by_side = vec![[9; 2]; S::LANES + 1];
+    s.store_pairs(
+        s.sub_product_i32(whole, s.splat_i32(1), s.splat_i32(32_000)),
+        whole,
+        &mut side_by_side,
+    );
+    for (pair, x) in side_by_side.iter().zip(&numbers) {
+        let x = x.round_ties_even() as i16;
+        assert_eq!(*pair, [x - 32_000, x]);
+    }
+    assert_eq!(side_by_side[S::LANES], [9; 2]);
     let mut apart = [[9; 2]; 5 * 3 + 4];
     s.store_words_by_eights([whole, s.add_i32(whole, s.splat_i32(100))], &mut apart, 5);
     let expected: Vec<i16> = (0..2 * S::LANES)
@@ -192,23 +197,23 @@ fn operations_agree_with_scalar_arithmetic_on_every_leg() {
     }
 }
 
-/// Writes quads that far apart to that many elements.
-struct Quads(usize, usize);
+/// Writes four pairs at a time that far apart to so many pairs.
+struct FourPairs(usize, usize);
 
-impl Kernel for Quads {
+impl Kernel for FourPairs {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        s.store_by_fours(s.splat(0.0), &mut vec![0.0; self.1], self.0);
+        s.store_words_by_eights([s.splat_i32(0); 2], &mut vec![[0; 2]; self.1], self.0);
     }
 }
 
 #[test]
-fn quads_without_room_panic_on_every_leg() {
+fn four_pairs_without_room_panic_on_every_leg() {
     for isa in Isa::supported() {
         // The last strides would wrap around to an end that fits.
         for (stride, len) in [(4, 3), (usize::MAX / 3, 3), (usize::MAX - 2, 3)] {
-            let run = std::panic::AssertUnwindSafe(|| isa.run(Quads(stride, len)));
+            let run = std::panic::AssertUnwindSafe(|| isa.run(FourPairs(stride, len)));
             assert!(std::panic::catch_unwind(run).is_err(), "{isa}: {stride}, {len}");
         }
     }

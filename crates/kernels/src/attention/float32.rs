@@ -1,17 +1,17 @@
-//! The products of a head in f32, by the tile of the matmul: its left operand is what was packed
-//! last.
+//! The products of a head in f32, by the tile of the matmul.
 
 use nervio_simd::Simd;
 
 use super::Rows;
 use super::head::Numbers;
+use super::pack::turn_four;
 use crate::math::exp2_to_one;
-use crate::matmul::{Nothing, RowPanels, STEP, multiply, pack_columns, pack_keys, pack_left};
+use crate::matmul::{Nothing, RowPanels, STEP, multiply_strip, pack_left, scatter_four};
 use crate::workspace::{HeadBuffers, LeafBuffers};
 
 /// Sums in f32.
 pub(super) struct Float32 {
-    /// What keys are multiplied by: the exponentials, in base 2, need no factor of their own.
+    /// What queries are multiplied by: the exponentials, in base 2, need no factor of their own.
     factor: f32,
 }
 
@@ -30,20 +30,23 @@ impl Numbers for Float32 {
     }
 
     #[inline(always)]
-    fn pack_keys<S: Simd>(&self, _: S, out: &mut [f32], keys: &Rows<'_>, width: usize) {
-        pack_keys(out, keys.elements, keys.head_dim, keys.stride, width, self.factor);
+    fn pack_keys<S: Simd>(&self, s: S, out: &mut [f32], keys: &Rows<'_>, rows: RowPanels) {
+        pack_left(s, out, keys.elements, (rows, 0), keys.head_dim, keys.stride);
     }
 
     #[inline(always)]
     fn pack_values<S: Simd>(
         &self,
-        s: S,
+        _: S,
         out: &mut [f32],
         values: &Rows<'_>,
-        depth: usize,
-        width: usize,
+        dims: RowPanels,
+        _: &mut [f32],
     ) {
-        pack_columns(s, out, values.elements, values.head_dim, values.stride, depth, width);
+        // Steps past the end are never read: any row will do.
+        for (quad, first) in (0..values.count()).step_by(STEP).enumerate() {
+            turn_four(out, values.four(first), dims, quad);
+        }
     }
 
     #[inline(always)]
@@ -51,48 +54,51 @@ impl Numbers for Float32 {
         &self,
         s: S,
         out: &mut [f32],
-        queries: &[f32],
-        rows: RowPanels,
-        shape: &Rows<'_>,
+        queries: &Rows<'_>,
+        width: usize,
+        _: &mut [f32],
     ) {
-        pack_left(s, out, queries, (rows, 0), shape.head_dim, shape.stride);
+        // What is in columns without a query is not looked at.
+        for column in (0..queries.count()).step_by(STEP) {
+            scatter_four(out, queries.four(column), width, column);
+        }
+        let factor = s.splat(self.factor);
+        for lanes in out.chunks_exact_mut(S::LANES) {
+            s.store(s.mul(s.load(lanes), factor), lanes);
+        }
     }
 
     #[inline(always)]
-    fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
+    fn multiply<S: Simd, const R: usize, const V: usize, const N: usize, const P: usize>(
         s: S,
         left: &[f32],
         right: &[f32],
-    ) -> [[S::Vector; V]; R] {
-        multiply::<S, R, V, P>(s, left, right, Nothing)
+    ) -> [[S::Vector; N]; R] {
+        multiply_strip::<S, f32, R, V, N, P>(s, left, right, 0, &mut Nothing)
     }
 
     /// The exponentials are not divided by their sums: the results of the product are, which are
     /// fewer.
     #[inline(always)]
-    fn weigh<S: Simd, const R: usize, const P: usize>(
+    fn weigh<'a, S: Simd, const V: usize, const N: usize>(
         &self,
         s: S,
-        scores: &mut [f32],
-        weights: &mut [f32],
-    ) -> [f32; R] {
-        let padded = scores.len() / S::TILE_ROWS;
-        let mut factors = [0.0; R];
-        for (r, row) in scores.chunks_exact(padded).take(R).enumerate() {
-            let mut largest = s.splat(f32::NEG_INFINITY);
-            for scores in row.chunks_exact(S::LANES) {
-                largest = s.max(largest, s.load(scores));
+        scores: &'a mut [f32],
+        largest: [S::Vector; N],
+        _: &'a mut [f32],
+    ) -> (&'a [f32], [S::Vector; N]) {
+        let mut factors = [s.splat(0.0); N];
+        for row in scores.chunks_exact_mut(V * S::LANES) {
+            for v in 0..N {
+                let lanes = &mut row[v * S::LANES..];
+                let e = exp2_to_one(s, s.sub(s.load(lanes), largest[v]));
+                factors[v] = s.add(factors[v], e);
+                s.store(e, lanes);
             }
-            let maximum = s.splat(s.reduce_max(largest));
-            let mut sums = s.splat(0.0);
-            let weights = weights.chunks_exact_mut(S::LANES / STEP * P);
-            for (scores, weights) in row.chunks_exact(S::LANES).zip(weights) {
-                let e = exp2_to_one(s, s.sub(s.load(scores), maximum));
-                sums = s.add(sums, e);
-                s.store_by_fours(e, &mut weights[r * STEP..], P);
-            }
-            factors[r] = 1.0 / s.reduce_add(sums);
         }
-        factors
+        for factor in &mut factors {
+            *factor = s.div(s.splat(1.0), *factor);
+        }
+        (scores, factors)
     }
 }

@@ -1,8 +1,9 @@
-//! One head of one sequence: `softmax(Q Kᵀ / √head_dim) V`, a few queries at a time.
+//! One head of one sequence: `softmax(Q Kᵀ / √head_dim) V`, one column panel of queries at a time.
 //!
-//! The queries of one register tile go through all keys, their scores become weights while they are
-//! in the L1 or L2, and the weights go through all values. In which numbers the two products are
-//! computed is said by [`Numbers`].
+//! Both products are computed turned around, `S = K Qᵀ` and `Vᵀ P`: a query is a column, so each lane
+//! of a vector has a softmax of its own. Nothing is added up across lanes, and the scores of the
+//! first product, turned into weights where they lie, are the right operand of the second. In which
+//! numbers the two products are computed is said by [`Numbers`].
 
 use std::marker::PhantomData;
 
@@ -10,7 +11,8 @@ use bytemuck::Pod;
 use nervio_simd::{Kernel, MatMut, Simd};
 
 use super::Rows;
-use crate::matmul::{LINE, MAX_ROWS, MAX_WIDTH, Place, RowPanels, STEP, by_rows, finish};
+use super::pack::write_turned;
+use crate::matmul::{LINE, RowPanels, STEP, by_rows};
 use crate::workspace::{HeadBuffers, LeafBuffers};
 
 /// The numbers in which the two products of a head are computed.
@@ -27,49 +29,51 @@ pub(super) trait Numbers: Sized {
     /// Looks at the queries, keys and values; `scale` is `1 / √head_dim`.
     fn of<S: Simd>(s: S, operands: &[Rows<'_>; 3], scale: f32) -> Self;
 
-    /// Packs keys, as the right operand of the first product, into column panels of `width`.
-    fn pack_keys<S: Simd>(&self, s: S, out: &mut [Self::Element], keys: &Rows<'_>, width: usize);
+    /// Packs keys, as the left operand of the first product, into row panels.
+    fn pack_keys<S: Simd>(&self, s: S, out: &mut [Self::Element], keys: &Rows<'_>, rows: RowPanels);
 
-    /// Packs values, as the right operand of the second product, into column panels of `width` and
-    /// `depth` elements.
+    /// Packs values turned around, as the left operand of the second product: elements of the head
+    /// are the rows of `dims`. `some` has room for [`STEP`] rows of it where elements are no `f32`.
     fn pack_values<S: Simd>(
         &self,
         s: S,
         out: &mut [Self::Element],
         values: &Rows<'_>,
-        depth: usize,
-        width: usize,
+        dims: RowPanels,
+        some: &mut [Self::Element],
     );
 
-    /// Packs the queries of one tile: `queries` from its first row on, `rows` one row panel.
+    /// Packs up to `width` queries as one column panel; columns without a query hold anything.
     fn pack_queries<S: Simd>(
         &self,
         s: S,
         out: &mut [Self::Element],
-        queries: &[f32],
-        rows: RowPanels,
-        shape: &Rows<'_>,
+        queries: &Rows<'_>,
+        width: usize,
+        some: &mut [Self::Element],
     );
 
-    /// The sums of a tile, in units of the product's own.
-    fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
+    /// The sums of `R` rows and the first `N` of a panel's `V` vectors, in units of the product's own.
+    fn multiply<S: Simd, const R: usize, const V: usize, const N: usize, const P: usize>(
         s: S,
         left: &[Self::Element],
         right: &[Self::Element],
-    ) -> [[S::Vector; V]; R];
+    ) -> [[S::Vector; N]; R];
 
-    /// Turns `R` rows of scores into weights, packed for the product with the values; what the sums
-    /// of that product have to be multiplied by is returned. The scores are spoilt.
-    fn weigh<S: Simd, const R: usize, const P: usize>(
+    /// Turns scores, `[tokens][V * LANES]`, into weights, the right operand of the second product, in
+    /// place or in `weights`; also returns what the sums of that product have to be multiplied by.
+    /// `largest` are the largest scores of each column.
+    fn weigh<'a, S: Simd, const V: usize, const N: usize>(
         &self,
         s: S,
-        scores: &mut [f32],
-        weights: &mut [Self::Element],
-    ) -> [f32; R];
+        scores: &'a mut [f32],
+        largest: [S::Vector; N],
+        weights: &'a mut [Self::Element],
+    ) -> (&'a [Self::Element], [S::Vector; N]);
 }
 
 /// The operands of one head and where its result goes.
-pub(super) struct Head<'a, 'b, 'c, N> {
+pub(super) struct Head<'a, 'b, 'c, T> {
     /// Queries, keys and values.
     pub(super) operands: [Rows<'a>; 3],
     /// Those of the head after this one, fetched in the meantime: their rows lie far apart, where
@@ -80,10 +84,10 @@ pub(super) struct Head<'a, 'b, 'c, N> {
     /// `[tokens, head_dim]`
     pub(super) out: &'c mut MatMut<'b>,
     pub(super) buffers: &'c mut LeafBuffers,
-    pub(super) numbers: PhantomData<N>,
+    pub(super) numbers: PhantomData<T>,
 }
 
-impl<N: Numbers> Kernel for Head<'_, '_, '_, N> {
+impl<T: Numbers> Kernel for Head<'_, '_, '_, T> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -98,136 +102,153 @@ impl<N: Numbers> Kernel for Head<'_, '_, '_, N> {
     }
 }
 
-impl<N: Numbers> Head<'_, '_, '_, N> {
-    /// Packs keys and values, then takes the queries of one tile after the other. `W` is the width
-    /// of a tile, `V` vectors; `P` the size of a round of its left operand.
+impl<T: Numbers> Head<'_, '_, '_, T> {
+    /// Packs keys and values, then takes one column panel of queries after the other. `W` is the width
+    /// of a panel, `V` vectors; `P` the size of a round of a tile's left operand.
     #[inline(always)]
     fn queries<S: Simd, const V: usize, const W: usize, const P: usize>(self, s: S) {
         let Self { operands, next, scale, out, buffers, .. } = self;
-        let numbers = N::of(s, &operands, scale);
+        let numbers = T::of(s, &operands, scale);
         let [query, key, value] = &operands;
         let (tokens, dim) = (out.rows(), out.columns());
-        let (depth, inner) = (tokens.div_ceil(N::IN_ONE), dim.div_ceil(N::IN_ONE));
-        let (depth, padded) = (depth.next_multiple_of(STEP), tokens.next_multiple_of(W));
-        let HeadBuffers { keys, values, queries, weights, scores } = N::buffers(buffers);
-        let keys = keys.first(padded * inner);
-        numbers.pack_keys(s, keys, key, W);
-        let values = values.first(depth * dim.next_multiple_of(W));
-        numbers.pack_values(s, values, value, depth, W);
-        let rows = RowPanels::new(tokens, S::TILE_ROWS);
-        let panel_rows = RowPanels::new(S::TILE_ROWS, S::TILE_ROWS);
-        let queries = queries.first(panel_rows.packed_len(inner));
-        let weights = weights.first(panel_rows.packed_len(padded.div_ceil(N::IN_ONE)));
-        let scores = scores.first(S::TILE_ROWS * padded);
-        let mut tile =
-            QueryTile { numbers, tokens, depth, inner, keys, values, queries, scores, weights };
-        for panel in 0..rows.count() {
-            let (first, end) = (rows.start(panel), rows.start(panel + 1));
+        let (depth, inner) = (tokens.div_ceil(T::IN_ONE), dim.div_ceil(T::IN_ONE));
+        let [rows, dims] = [tokens, dim].map(|rows| RowPanels::new(rows, S::TILE_ROWS));
+        let HeadBuffers { keys, values, some, queries, weights, scores, results } =
+            T::buffers(buffers);
+        // In f32 values and weights lie right as they are.
+        let aside = if T::IN_ONE == 1 { 0 } else { 1 };
+        let keys = keys.first(rows.packed_len(inner));
+        numbers.pack_keys(s, keys, key, rows);
+        let some = some.first(aside * STEP * dim);
+        let values = values.first(dims.packed_len(depth));
+        numbers.pack_values(s, values, value, dims, some);
+        let queries = queries.first(inner * W);
+        let weights = weights.first(aside * depth * W);
+        let (scores, results) = (scores.first(tokens * W), results.first(dim * W));
+        let mut panel =
+            QueryPanel { numbers, rows, dims, keys, values, queries, scores, weights, results };
+        for first in (0..tokens).step_by(W) {
+            let count = W.min(tokens - first);
             for operand in next.iter().flatten() {
-                fetch_rows(s, operand, (first, end));
+                fetch_rows(s, operand, first..first + count);
             }
-            let elements = &query.elements[first * query.stride..];
-            let one = RowPanels::new(end - first, S::TILE_ROWS);
-            tile.numbers.pack_queries(s, tile.queries, elements, one, query);
-            let out = &mut out.block(first..end, 0..dim);
-            by_rows!(end - first, P, R => tile.run::<S, R, V, W, P>(s, out));
+            let part = query.part(first..first + count);
+            panel.numbers.pack_queries(s, panel.queries, &part, W, some);
+            let out = &mut out.block(first..first + count, 0..dim);
+            if count <= S::LANES {
+                panel.run::<S, V, 1, W, P>(s, out);
+            } else {
+                panel.run::<S, V, V, W, P>(s, out);
+            }
         }
     }
 }
 
-/// Asks for the rows from `first` to before `end`, as far as there are any.
+/// Asks for these rows, as far as there are any.
 #[inline(always)]
-fn fetch_rows<S: Simd>(s: S, rows: &Rows<'_>, (first, end): (usize, usize)) {
-    let elements = rows.elements.get(first * rows.stride..).unwrap_or(&[]);
-    for row in elements.chunks(rows.stride).take(end - first) {
+fn fetch_rows<S: Simd>(s: S, rows: &Rows<'_>, range: std::ops::Range<usize>) {
+    let elements = rows.elements.get(range.start * rows.stride..).unwrap_or(&[]);
+    for row in elements.chunks(rows.stride).take(range.len()) {
         for line in row[..rows.head_dim].chunks(LINE / size_of::<f32>()) {
             s.prefetch_later(line.as_ptr().cast());
         }
     }
 }
 
-/// The queries of one register tile, and all keys and values.
-struct QueryTile<'a, N: Numbers> {
-    numbers: N,
-    tokens: usize,
-    /// Elements of the inner dimension of the second product, a multiple of [`STEP`].
-    depth: usize,
-    /// Elements of the inner dimension of the first product.
-    inner: usize,
-    /// `[tokens / W][inner][W]`, zeros past the end.
-    keys: &'a [N::Element],
-    /// `[head_dim / W][depth][W]`, zeros past the end.
-    values: &'a [N::Element],
-    /// `[inner / STEP][TILE_ROWS][STEP]`
-    queries: &'a mut [N::Element],
-    /// `[TILE_ROWS][tokens, a multiple of W]`
+/// One column panel of `W` queries, and all keys and values.
+struct QueryPanel<'a, T: Numbers> {
+    numbers: T,
+    /// How the keys are cut into row panels.
+    rows: RowPanels,
+    /// How the elements of a value are.
+    dims: RowPanels,
+    /// `[panels of keys][head_dim / STEP][TILE_ROWS][STEP]`
+    keys: &'a [T::Element],
+    /// `[panels of elements][tokens / STEP][TILE_ROWS][STEP]`
+    values: &'a [T::Element],
+    /// `[head_dim][W]`
+    queries: &'a mut [T::Element],
+    /// `[tokens][W]`
     scores: &'a mut [f32],
-    /// `[depth / STEP][TILE_ROWS][STEP]`: the left operand of the second product.
-    weights: &'a mut [N::Element],
+    /// `[tokens][W]`; empty where weights are numbers as scores are and take their place.
+    weights: &'a mut [T::Element],
+    /// `[head_dim][W]`
+    results: &'a mut [f32],
 }
 
-impl<N: Numbers> QueryTile<'_, N> {
-    /// Writes the result of `R` queries to `out`, `[R, head_dim]`.
+impl<T: Numbers> QueryPanel<'_, T> {
+    /// Writes the results of the queries in the panel's first `N` vectors to `out`,
+    /// `[queries, head_dim]`.
     #[inline(always)]
-    fn run<S: Simd, const R: usize, const V: usize, const W: usize, const P: usize>(
+    fn run<S: Simd, const V: usize, const N: usize, const W: usize, const P: usize>(
         &mut self,
         s: S,
         out: &mut MatMut<'_>,
     ) {
-        self.score::<S, R, V, W, P>(s);
-        let factors = self.numbers.weigh::<S, R, P>(s, self.scores, self.weights);
-        self.gather::<S, R, V, W, P>(s, factors, out);
-    }
-
-    /// Scores of all keys; those past the end are minus infinity.
-    #[inline(always)]
-    fn score<S: Simd, const R: usize, const V: usize, const W: usize, const P: usize>(
-        &mut self,
-        s: S,
-    ) {
-        let mut scores = MatMut::new(self.scores, self.tokens.next_multiple_of(W));
-        for (panel, keys) in self.keys.chunks_exact(self.inner * W).enumerate() {
-            let sums = N::multiply::<S, R, V, P>(s, self.queries, keys);
-            // Added like a bias: the keys past the end are zero, so their scores are.
-            let mut mask = [0.0; W];
-            let hidden = ((panel + 1) * W).saturating_sub(self.tokens);
-            mask[W - hidden..].fill(f32::NEG_INFINITY);
-            let bias = (hidden > 0).then_some(&mask[..]);
-            let out = scores.tile(0, panel * W, W);
-            finish::<S, R, V>(s, sums, Place { out, parked: false, bias, residual: None });
-        }
-    }
-
-    /// The weighted values, each row times its factor.
-    #[inline(always)]
-    fn gather<S: Simd, const R: usize, const V: usize, const W: usize, const P: usize>(
-        &self,
-        s: S,
-        factors: [f32; R],
-        out: &mut MatMut<'_>,
-    ) {
-        let weights = &self.weights[..S::TILE_ROWS * self.depth];
-        for (panel, values) in self.values.chunks_exact(self.depth * W).enumerate() {
-            let mut sums = N::multiply::<S, R, V, P>(s, weights, values);
-            for (sums, factor) in sums.iter_mut().zip(factors) {
-                let factor = s.splat(factor);
-                for sum in sums {
-                    *sum = s.mul(*sum, factor);
+        let largest = self.score::<S, V, N, W, P>(s);
+        let Self { numbers, dims, values, scores, weights, results, .. } = self;
+        let (weights, factors) = numbers.weigh::<S, V, N>(s, scores, largest, weights);
+        for panel in 0..dims.count() {
+            let (first, end) = (dims.start(panel), dims.start(panel + 1));
+            let (values, results) =
+                (panel_of(values, *dims, panel), &mut results[first * W..end * W]);
+            by_rows!(end - first, P, R => {
+                let mut sums = T::multiply::<S, R, V, N, P>(s, values, weights);
+                for sums in &mut sums {
+                    for (sum, factor) in sums.iter_mut().zip(&factors) {
+                        *sum = s.mul(*sum, *factor);
+                    }
                 }
-            }
-            let (first, columns) = (panel * W, W.min(out.columns() - panel * W));
-            let place = |out| Place { out, parked: false, bias: None, residual: None };
-            if columns == W {
-                finish::<S, R, V>(s, sums, place(out.tile(0, first, W)));
-                continue;
-            }
-            // Over the right edge: aside.
-            let mut aside = [0.0; MAX_ROWS * MAX_WIDTH];
-            let mut aside = MatMut::new(&mut aside, MAX_WIDTH);
-            finish::<S, R, V>(s, sums, place(aside.tile(0, 0, W)));
-            for r in 0..R {
-                out.row(r)[first..].copy_from_slice(&aside.row(r)[..columns]);
-            }
+                store(s, &sums, results, W);
+            });
+        }
+        write_turned::<W>(out, results);
+    }
+
+    /// Scores of all keys; returns the largest of each column.
+    #[inline(always)]
+    fn score<S: Simd, const V: usize, const N: usize, const W: usize, const P: usize>(
+        &mut self,
+        s: S,
+    ) -> [S::Vector; N] {
+        let mut largest = [s.splat(f32::NEG_INFINITY); N];
+        for panel in 0..self.rows.count() {
+            let (first, end) = (self.rows.start(panel), self.rows.start(panel + 1));
+            let keys = panel_of(self.keys, self.rows, panel);
+            let scores = &mut self.scores[first * W..end * W];
+            by_rows!(end - first, P, R => {
+                let sums = T::multiply::<S, R, V, N, P>(s, keys, self.queries);
+                for sums in &sums {
+                    for (largest, sum) in largest.iter_mut().zip(sums) {
+                        *largest = s.max(*largest, *sum);
+                    }
+                }
+                store(s, &sums, scores, W);
+            });
+        }
+        largest
+    }
+}
+
+/// Writes the rows of a tile, `stride` apart.
+#[inline(always)]
+fn store<S: Simd, const R: usize, const N: usize>(
+    s: S,
+    sums: &[[S::Vector; N]; R],
+    to: &mut [f32],
+    stride: usize,
+) {
+    // Loops of constant lengths: else the sums would not stay in registers.
+    for (r, sums) in sums.iter().enumerate() {
+        for (v, sum) in sums.iter().enumerate() {
+            s.store(*sum, &mut to[r * stride + v * S::LANES..]);
         }
     }
+}
+
+/// Row panel `panel` of a packed left operand.
+#[inline(always)]
+fn panel_of<E>(packed: &[E], rows: RowPanels, panel: usize) -> &[E] {
+    let len = packed.len() / rows.count();
+    &packed[panel * len..][..len]
 }

@@ -4,12 +4,14 @@
 //! many bits as leave room for the sum of `head_dim` products: 12.5 for 64. Values take 13, so that
 //! weights may add up to 2^18: the largest has 15 bits, or less in a row of many weights alike.
 
+use bytemuck::cast_slice_mut;
 use nervio_simd::Simd;
 
 use super::Rows;
 use super::head::Numbers;
+use super::pack::turn_four;
 use crate::math::exp2_to_one;
-use crate::matmul::{RowPanels, STEP};
+use crate::matmul::{RowPanels, STEP, scatter_four};
 use crate::workspace::{HeadBuffers, LeafBuffers};
 
 /// Two neighbours of the inner dimension.
@@ -93,28 +95,16 @@ impl Numbers for Int16 {
         let limit = score_limit(query.head_dim);
         let (query, key) = (Scale::of(s, query, limit), Scale::of(s, key, limit));
         let factor = query.unit * key.unit * scale * std::f32::consts::LOG2_E;
-        // Not zero, which would lift the keys past the end out of minus infinity. A NaN stays.
-        let factor = if factor < f32::MIN_POSITIVE { f32::MIN_POSITIVE } else { factor };
         Self { query, key, value: Scale::of(s, value, VALUE_LIMIT), factor }
     }
 
     #[inline(always)]
-    fn pack_keys<S: Simd>(&self, s: S, out: &mut [Pair], keys: &Rows<'_>, width: usize) {
-        let dim = keys.head_dim;
-        let panels = out.chunks_exact_mut(dim.div_ceil(2) * width);
-        for (panel, rows) in panels.zip(keys.elements.chunks(keys.stride * width)) {
-            if rows.len() < keys.stride * (width - 1) {
-                panel.fill([0; 2]);
-            }
-            for (column, row) in rows.chunks(keys.stride).enumerate() {
-                let parts = row[..dim].chunks(S::LANES);
-                for (part, out) in parts.zip(panel.chunks_mut(S::LANES / 2 * width)) {
-                    let words = words(s, part, self.key.inverse);
-                    let pairs = words.as_chunks::<2>().0;
-                    for (out, pair) in out.chunks_exact_mut(width).zip(pairs) {
-                        out[column] = *pair;
-                    }
-                }
+    fn pack_keys<S: Simd>(&self, s: S, out: &mut [Pair], keys: &Rows<'_>, rows: RowPanels) {
+        let len = out.len() / rows.count();
+        for (panel, out) in out.chunks_exact_mut(len).enumerate() {
+            let first = rows.start(panel);
+            for row in first..rows.start(panel + 1) {
+                pack_row(s, out, keys.row(row), self.key.inverse, row - first);
             }
         }
     }
@@ -125,28 +115,18 @@ impl Numbers for Int16 {
         s: S,
         out: &mut [Pair],
         values: &Rows<'_>,
-        depth: usize,
-        width: usize,
+        dims: RowPanels,
+        pairs: &mut [Pair],
     ) {
-        for (panel, out) in out.chunks_exact_mut(depth * width).enumerate() {
-            let first = panel * width;
-            let columns = width.min(values.head_dim - first);
-            let mut out = out.chunks_exact_mut(width);
-            for (rows, out) in values.elements.chunks(2 * values.stride).zip(&mut out) {
-                let even = &rows[first..first + columns];
-                let odd = rows.get(values.stride + first..).map_or(&[][..], |row| &row[..columns]);
-                out[columns.next_multiple_of(S::LANES)..].fill([0; 2]);
-                for (v, out) in out.chunks_exact_mut(S::LANES).enumerate() {
-                    let [even, odd] =
-                        [even, odd].map(|row| row.get(v * S::LANES..).unwrap_or_default());
-                    let even = words(s, even, self.value.inverse);
-                    let odd = words(s, odd, self.value.inverse);
-                    for (out, pair) in out.iter_mut().zip(even.iter().zip(&odd)) {
-                        *out = [*pair.0, *pair.1];
-                    }
-                }
+        let dim = values.head_dim;
+        for (quad, first) in (0..values.count()).step_by(2 * STEP).enumerate() {
+            // Past the end any row will do: its weight is zero, or never read.
+            let rows = [values.four(first), values.four(first + STEP)];
+            for (pair, out) in pairs.chunks_exact_mut(dim).enumerate() {
+                let rows = &rows[pair / 2][pair % 2 * 2..];
+                pair_rows(s, rows[0], rows[1], self.value.inverse, out);
             }
-            out.for_each(|out| out.fill([0; 2]));
+            turn_four(out, four_of(pairs, dim), dims, quad);
         }
     }
 
@@ -155,39 +135,45 @@ impl Numbers for Int16 {
         &self,
         s: S,
         out: &mut [Pair],
-        queries: &[f32],
-        rows: RowPanels,
-        shape: &Rows<'_>,
+        queries: &Rows<'_>,
+        width: usize,
+        pairs: &mut [Pair],
     ) {
-        for (r, row) in queries.chunks(shape.stride).take(rows.start(1)).enumerate() {
-            pack_row(s, out, &row[..shape.head_dim], self.query.inverse, r);
+        let inner = out.len() / width;
+        let pairs = &mut pairs[..STEP * inner];
+        // What is in columns without a query is not looked at.
+        for column in (0..queries.count()).step_by(STEP) {
+            for (row, out) in queries.four(column).iter().zip(pairs.chunks_exact_mut(inner)) {
+                pair_row(s, row, self.query.inverse, out);
+            }
+            scatter_four(out, four_of(pairs, inner), width, column);
         }
     }
 
     #[inline(always)]
-    fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
+    fn multiply<S: Simd, const R: usize, const V: usize, const N: usize, const P: usize>(
         s: S,
         left: &[Pair],
         right: &[Pair],
-    ) -> [[S::Vector; V]; R] {
+    ) -> [[S::Vector; N]; R] {
         let width = V * S::LANES;
-        let mut sums = [[s.splat_i32(0); V]; R];
+        let mut sums = [[s.splat_i32(0); N]; R];
         let mut rights = right.chunks(STEP * width);
         for left in left.as_chunks::<P>().0 {
             // Not zipped: two pointers that advance take fewer instructions than one index.
             let Some(right) = rights.next() else { break };
             if right.len() == STEP * width {
                 for step in 0..STEP {
-                    advance::<S, R, V, P>(s, left, step, &right[step * width..], &mut sums);
+                    advance::<S, R, N, P>(s, left, step, &right[step * width..], &mut sums);
                 }
             } else {
                 for (step, right) in right.chunks_exact(width).enumerate() {
-                    advance::<S, R, V, P>(s, left, step, right, &mut sums);
+                    advance::<S, R, N, P>(s, left, step, right, &mut sums);
                 }
             }
         }
         // No closure: it would not be compiled for the instruction set.
-        let mut numbers = [[s.splat(0.0); V]; R];
+        let mut numbers = [[s.splat(0.0); N]; R];
         for (numbers, sums) in numbers.iter_mut().zip(&sums) {
             for (number, sum) in numbers.iter_mut().zip(sums) {
                 *number = s.int_to_f32(*sum);
@@ -197,35 +183,53 @@ impl Numbers for Int16 {
     }
 
     #[inline(always)]
-    fn weigh<S: Simd, const R: usize, const P: usize>(
+    fn weigh<'a, S: Simd, const V: usize, const N: usize>(
         &self,
         s: S,
-        scores: &mut [f32],
-        weights: &mut [Pair],
-    ) -> [f32; R] {
-        let padded = scores.len() / S::TILE_ROWS;
+        scores: &'a mut [f32],
+        largest: [S::Vector; N],
+        weights: &'a mut [Pair],
+    ) -> (&'a [Pair], [S::Vector; N]) {
+        let width = V * S::LANES;
         let factor = s.splat(self.factor);
-        let mut factors = [0.0; R];
-        for (r, row) in scores.chunks_exact_mut(padded).take(R).enumerate() {
-            let mut largest = s.splat(f32::NEG_INFINITY);
-            for scores in row.chunks_exact(S::LANES) {
-                largest = s.max(largest, s.load(scores));
-            }
-            let maximum = s.splat(s.reduce_max(largest));
-            let mut sums = s.splat(0.0);
-            for scores in row.chunks_exact_mut(S::LANES) {
+        let mut sums = [s.splat(0.0); N];
+        for row in scores.chunks_exact_mut(width) {
+            for v in 0..N {
+                let lanes = &mut row[v * S::LANES..];
                 // Not one multiply-add: beside a huge maximum its rounding would lift weights above 1.
-                let e = exp2_to_one(s, s.mul(s.sub(s.load(scores), maximum), factor));
-                sums = s.add(sums, e);
-                s.store(e, scores);
+                let e = exp2_to_one(s, s.mul(s.sub(s.load(lanes), largest[v]), factor));
+                sums[v] = s.add(sums[v], e);
+                s.store(e, lanes);
             }
-            // Each is rounded, by a half at most.
-            let most = WEIGHT_TOTAL - padded as f32;
-            let scale = (most / s.reduce_add(sums)).min(WORD_LIMIT);
-            // Divided by what the rounded weights add up to, they are a softmax again.
-            factors[r] = self.value.unit / pack_row(s, weights, row, scale, r);
         }
-        factors
+        // Each is rounded, by a half at most.
+        let most = s.splat(WEIGHT_TOTAL - (scores.len() / width) as f32);
+        let mut scales = [s.splat(0.0); N];
+        for (scale, sum) in scales.iter_mut().zip(&sums) {
+            *scale = s.min(s.splat(WORD_LIMIT), s.div(most, *sum));
+        }
+        let mut totals = [s.splat_i32(0); N];
+        for (rows, weights) in scores.chunks(2 * width).zip(weights.chunks_exact_mut(width)) {
+            for v in 0..N {
+                let even = s.load(&rows[v * S::LANES..]);
+                let even = s.round_to_i32(s.mul(even, scales[v]));
+                let mut odd = s.splat_i32(0);
+                if rows.len() > width {
+                    let row = &rows[width + v * S::LANES..];
+                    odd = s.round_to_i32(s.mul(s.load(row), scales[v]));
+                }
+                totals[v] = s.add_i32(totals[v], s.add_i32(even, odd));
+                s.store_pairs(even, odd, &mut weights[v * S::LANES..]);
+            }
+        }
+        // Divided by what the rounded weights add up to, they are a softmax again.
+        let mut factors = [s.splat(0.0); N];
+        for v in 0..N {
+            let factor = s.div(s.splat(self.value.unit), s.int_to_f32(totals[v]));
+            // Zero times a sum is zero; a sum that is no number stays one.
+            factors[v] = s.mul_add(sums[v], s.splat(0.0), factor);
+        }
+        (weights, factors)
     }
 }
 
@@ -234,6 +238,13 @@ impl Numbers for Int16 {
 fn score_limit(head_dim: usize) -> f32 {
     let most = (i32::MAX.cast_unsigned() as usize / head_dim.max(1)).isqrt();
     (most as f32).min(WORD_LIMIT)
+}
+
+/// Four rows of `len` pairs.
+#[inline(always)]
+fn four_of(pairs: &[Pair], len: usize) -> [&[Pair]; STEP] {
+    let row = |r: usize| &pairs[r * len..][..len];
+    [row(0), row(1), row(2), row(3)]
 }
 
 /// One step of two numbers.
@@ -257,41 +268,65 @@ fn advance<S: Simd, const R: usize, const V: usize, const P: usize>(
     }
 }
 
-/// Up to a vector of numbers as integers, zeros behind a shorter slice.
+/// Neighbours in a row side by side as integers, a zero behind an odd end.
 #[inline(always)]
-fn words<S: Simd>(s: S, from: &[f32], inverse: f32) -> [i16; MAX_LANES] {
-    let mut words = [0; MAX_LANES];
-    s.store_words(s.mul(s.load_partial(from), s.splat(inverse)), &mut words);
-    words
+fn pair_row<S: Simd>(s: S, row: &[f32], inverse: f32, out: &mut [Pair]) {
+    let inverse = s.splat(inverse);
+    let (out, mut parts) = (cast_slice_mut::<_, i16>(out), row.chunks_exact(S::LANES));
+    let (whole, rest) = out.split_at_mut(row.len() / S::LANES * S::LANES);
+    for (part, out) in (&mut parts).zip(whole.chunks_exact_mut(S::LANES)) {
+        s.store_words(s.mul(s.load(part), inverse), out);
+    }
+    if !rest.is_empty() {
+        let mut words = [0; MAX_LANES];
+        s.store_words(s.mul(s.load_partial(parts.remainder()), inverse), &mut words);
+        rest.copy_from_slice(&words[..rest.len()]);
+    }
 }
 
-/// Writes `row` as row `r` of a row panel, `[row / 2 / STEP][TILE_ROWS][STEP]`, zeros past its end;
-/// returns the sum of its integers.
+/// Two rows as integers, what is in the same place side by side.
 #[inline(always)]
-fn pack_row<S: Simd>(s: S, panel: &mut [Pair], row: &[f32], inverse: f32, r: usize) -> f32 {
+fn pair_rows<S: Simd>(s: S, even: &[f32], odd: &[f32], inverse: f32, out: &mut [Pair]) {
+    let inverse = s.splat(inverse);
+    let mut outs = out.chunks_exact_mut(S::LANES);
+    let (mut evens, mut odds) = (even.chunks_exact(S::LANES), odd.chunks_exact(S::LANES));
+    for (out, (even, odd)) in (&mut outs).zip((&mut evens).zip(&mut odds)) {
+        let even = s.round_to_i32(s.mul(s.load(even), inverse));
+        let odd = s.round_to_i32(s.mul(s.load(odd), inverse));
+        s.store_pairs(even, odd, out);
+    }
+    let rest = outs.into_remainder();
+    if !rest.is_empty() {
+        let even = s.round_to_i32(s.mul(s.load_partial(evens.remainder()), inverse));
+        let odd = s.round_to_i32(s.mul(s.load_partial(odds.remainder()), inverse));
+        let mut pairs = [[0; 2]; MAX_LANES];
+        s.store_pairs(even, odd, &mut pairs);
+        rest.copy_from_slice(&pairs[..rest.len()]);
+    }
+}
+
+/// Writes `row` as row `r` of a row panel, `[row / 2 / STEP][TILE_ROWS][STEP]`, zeros past its end.
+#[inline(always)]
+fn pack_row<S: Simd>(s: S, panel: &mut [Pair], row: &[f32], inverse: f32, r: usize) {
     let (block, inverse) = (STEP * S::TILE_ROWS, s.splat(inverse));
     // Two vectors at a time are whole groups of pairs on every level.
     let (at_once, groups) = (2 * S::LANES, S::LANES / STEP);
-    let mut sums = s.splat_i32(0);
     let (whole, rest) = row.split_at(row.len() / at_once * at_once);
     let (panel, panel_rest) = panel.split_at_mut(whole.len() / at_once * groups * block);
     let blocks = panel.chunks_exact_mut(groups * block);
     for (part, blocks) in whole.chunks_exact(at_once).zip(blocks) {
         let low = s.round_to_i32(s.mul(s.load(part), inverse));
         let high = s.round_to_i32(s.mul(s.load(&part[S::LANES..]), inverse));
-        sums = s.add_i32(sums, s.add_i32(low, high));
         s.store_words_by_eights([low, high], &mut blocks[r * STEP..], block);
     }
     if !rest.is_empty() {
         let low = s.round_to_i32(s.mul(s.load_partial(rest), inverse));
         let high = rest.get(S::LANES..).unwrap_or_default();
         let high = s.round_to_i32(s.mul(s.load_partial(high), inverse));
-        sums = s.add_i32(sums, s.add_i32(low, high));
         let mut pairs = [[0; 2]; MAX_LANES];
         s.store_words_by_eights([low, high], &mut pairs, STEP);
         for (block, group) in panel_rest.chunks_exact_mut(block).zip(pairs.as_chunks::<STEP>().0) {
             block[r * STEP..][..STEP].copy_from_slice(group);
         }
     }
-    s.reduce_add(s.int_to_f32(sums))
 }

@@ -7,6 +7,7 @@
 mod float32;
 mod head;
 mod int16;
+mod pack;
 
 use std::marker::PhantomData;
 
@@ -15,6 +16,7 @@ use nervio_simd::{Isa, MatMut};
 use self::float32::Float32;
 use self::head::{Head, Numbers};
 use self::int16::{Int16, LONGEST};
+use crate::matmul::STEP;
 use crate::parallel::{GRAIN, join, threads};
 use crate::softmax::softmax_reference;
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
@@ -198,6 +200,33 @@ impl<'a> Rows<'a> {
         let first = start * stride + which * shape.hidden() + head * shape.head_dim;
         let rows = Self { elements: &qkv[first..], stride, head_dim: shape.head_dim };
         Self { elements: &rows.elements[..rows.len_of(tokens)], ..rows }
+    }
+
+    /// Number of rows.
+    #[inline(always)]
+    fn count(&self) -> usize {
+        self.elements.len().div_ceil(self.stride)
+    }
+
+    /// One row, `[head_dim]`.
+    #[inline(always)]
+    fn row(&self, row: usize) -> &'a [f32] {
+        &self.elements[row * self.stride..][..self.head_dim]
+    }
+
+    /// Four rows from `first` on; past the end, the last one.
+    #[inline(always)]
+    fn four(&self, first: usize) -> [&'a [f32]; STEP] {
+        let last = self.count() - 1;
+        let row = |r: usize| self.row((first + r).min(last));
+        [row(0), row(1), row(2), row(3)]
+    }
+
+    /// Some of the rows, at least one.
+    #[inline(always)]
+    fn part(&self, rows: std::ops::Range<usize>) -> Self {
+        let elements = &self.elements[rows.start * self.stride..][..self.len_of(rows.len())];
+        Self { elements, ..*self }
     }
 
     /// Elements from the first of a row to the last of the row `rows` later.

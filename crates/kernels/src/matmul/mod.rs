@@ -53,9 +53,9 @@ pub use reference::matmul_reference;
 
 pub(crate) use ahead::{LINE, Nothing};
 pub(crate) use int8::RowScale;
-pub(crate) use pack::{pack_columns, pack_keys, pack_left, pack_rows};
+pub(crate) use pack::{pack_left, pack_rows, scatter_four, turn};
 pub(crate) use row_panels::RowPanels;
-pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
+pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, multiply_strip};
 
 use std::ops::Range;
 

@@ -69,9 +69,17 @@ fn scatter_units<'a, U: Pod>(
     }
 }
 
-/// Writes some elements of four rows.
-fn scatter_four<U: Pod>(panel: &mut [U], rows: [&[U]; STEP], width: usize, column: usize) {
-    let [a, b, c, d] = rows.map(|row| row.as_chunks::<STEP>());
+/// Writes some elements of four rows as columns from `column` on, `[elements][width]`.
+#[inline(always)]
+pub(crate) fn scatter_four<U: Pod>(
+    panel: &mut [U],
+    rows: [&[U]; STEP],
+    width: usize,
+    column: usize,
+) {
+    // No closures: they would become calls.
+    let [a, b, c, d] = rows;
+    let [a, b, c, d] = [a.as_chunks(), b.as_chunks(), c.as_chunks(), d.as_chunks::<STEP>()];
     let squares = a.0.iter().zip(b.0).zip(c.0.iter().zip(d.0));
     for (out, ((a, b), (c, d))) in panel.chunks_exact_mut(STEP * width).zip(squares) {
         for (out, four) in out.chunks_exact_mut(width).zip(turn([*a, *b, *c, *d])) {
@@ -86,7 +94,8 @@ fn scatter_four<U: Pod>(panel: &mut [U], rows: [&[U]; STEP], width: usize, colum
 }
 
 /// Columns of a square of four by four become rows.
-fn turn<U: Pod>(rows: [[U; STEP]; STEP]) -> [[U; STEP]; STEP] {
+#[inline(always)]
+pub(crate) fn turn<U: Pod>(rows: [[U; STEP]; STEP]) -> [[U; STEP]; STEP] {
     if size_of::<U>() == size_of::<f32>() {
         // Only moved, whatever numbers the bits would be.
         return cast(f32x4::transpose(cast(rows)));
@@ -191,93 +200,6 @@ pub(crate) fn pack_row(panel: &mut [f32], row: &[f32], r: usize, block: usize) {
     if let Some(block) = panel.chunks_exact_mut(block).nth(quads.len()) {
         block[r * STEP..][..rest.len()].copy_from_slice(rest);
         block[r * STEP + rest.len()..(r + 1) * STEP].fill(0.0);
-    }
-}
-
-/// Packs the keys of one head, rows of `k` elements that lie `stride` apart, times `factor` as the
-/// right operand of `Q · Kᵀ`: column panels `[rows / width][k][width]`, zero past the end.
-#[inline(always)]
-pub(crate) fn pack_keys(
-    out: &mut [f32],
-    keys: &[f32],
-    k: usize,
-    stride: usize,
-    width: usize,
-    factor: f32,
-) {
-    for (panel, rows) in out.chunks_exact_mut(width * k).zip(keys.chunks(stride * width)) {
-        if rows.len() < stride * (width - 1) {
-            panel.fill(0.0);
-        }
-        let mut fours = rows.chunks_exact(STEP * stride);
-        let mut column = 0;
-        for four in &mut fours {
-            transpose_four(panel, four, k, stride, width, column, factor);
-            column += STEP;
-        }
-        for row in fours.remainder().chunks(stride) {
-            for (out, x) in panel.chunks_exact_mut(width).zip(&row[..k]) {
-                out[column] = x * factor;
-            }
-            column += 1;
-        }
-    }
-}
-
-/// Packs four keys as columns from `column` on.
-#[inline(always)]
-fn transpose_four(
-    panel: &mut [f32],
-    rows: &[f32],
-    k: usize,
-    stride: usize,
-    width: usize,
-    column: usize,
-    factor: f32,
-) {
-    let [a, b, c, d] = std::array::from_fn(|r| rows[r * stride..][..k].as_chunks::<STEP>());
-    // Squares of 4 x 4, which become shuffles.
-    let squares = a.0.iter().zip(b.0).zip(c.0.iter().zip(d.0));
-    for (group, ((a, b), (c, d))) in panel.chunks_exact_mut(STEP * width).zip(squares) {
-        for step in 0..STEP {
-            let four = [a[step] * factor, b[step] * factor, c[step] * factor, d[step] * factor];
-            group[step * width + column..][..STEP].copy_from_slice(&four);
-        }
-    }
-    let rest = a.1.iter().zip(b.1).zip(c.1.iter().zip(d.1));
-    for (out, ((a, b), (c, d))) in
-        panel[a.0.len() * STEP * width..].chunks_exact_mut(width).zip(rest)
-    {
-        let four = [a * factor, b * factor, c * factor, d * factor];
-        out[column..][..STEP].copy_from_slice(&four);
-    }
-}
-
-/// Packs the values of one head, rows of `n` elements that lie `stride` apart, as the right operand
-/// of `P · V`: column panels `[n / width][rows][width]`, zero past the end.
-#[inline(always)]
-pub(crate) fn pack_columns<S: Simd>(
-    s: S,
-    out: &mut [f32],
-    values: &[f32],
-    n: usize,
-    stride: usize,
-    rows: usize,
-    width: usize,
-) {
-    for (panel, out) in out.chunks_exact_mut(rows * width).enumerate() {
-        let start = panel * width;
-        let columns = width.min(n - start);
-        let mut out = out.chunks_exact_mut(width);
-        for (row, out) in values.chunks(stride).zip(&mut out) {
-            // Vector by vector: a call for a copy of two lines takes longer than the copy.
-            let from = row[start..start + columns].chunks(S::LANES);
-            for (from, to) in from.zip(out.chunks_exact_mut(S::LANES)) {
-                s.store(s.load_partial(from), to);
-            }
-            out[columns.next_multiple_of(S::LANES)..].fill(0.0);
-        }
-        out.for_each(|out| out.fill(0.0));
     }
 }
 
