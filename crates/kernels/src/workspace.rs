@@ -78,7 +78,7 @@ pub(crate) struct HeadBuffers<T: Pod> {
     /// The values turned around, in row panels.
     pub(crate) values: Aligned<T>,
     /// Some rows of values or queries, before they are turned around.
-    pub(crate) some: Aligned<T>,
+    pub(crate) aside: Aligned<T>,
     /// The queries of one column panel.
     pub(crate) queries: Aligned<T>,
     /// Their attention weights, where those are other numbers than scores.
@@ -91,8 +91,8 @@ pub(crate) struct HeadBuffers<T: Pod> {
 
 impl<T: Pod> HeadBuffers<T> {
     fn bytes(&self) -> usize {
-        let Self { keys, values, some, queries, weights, scores, results } = self;
-        let packed = [keys, values, some, queries, weights].map(Aligned::bytes);
+        let Self { keys, values, aside, queries, weights, scores, results } = self;
+        let packed = [keys, values, aside, queries, weights].map(Aligned::bytes);
         packed.iter().sum::<usize>() + scores.bytes() + results.bytes()
     }
 }

@@ -11,7 +11,7 @@ use core::arch::aarch64::{
     vmulq_f32, vpadalq_s16, vpaddq_s16, vpaddq_s32, vqmovn_s16, vqmovn_s32, vreinterpret_s32_s8,
     vreinterpretq_f32_s32, vreinterpretq_f32_u32, vreinterpretq_s8_s32, vreinterpretq_s16_s32,
     vreinterpretq_s32_s8, vreinterpretq_s32_s16, vrndnq_f32, vshll_n_u16, vshlq_n_s32, vsliq_n_s32,
-    vst1_s16, vst1q_f32, vst1q_s32, vsubq_f32,
+    vst1_s16, vst1q_f32, vst1q_s16, vsubq_f32,
 };
 use core::arch::asm;
 use std::arch::is_aarch64_feature_detected;
@@ -190,8 +190,11 @@ impl<const DOT: bool> Simd for Neon<DOT> {
     #[inline(always)]
     fn store_pairs(self, low: int32x4_t, high: int32x4_t, to: &mut [[i16; 2]]) {
         let to = &mut to[..4];
-        // SAFETY: `to` has room for 4 pairs of 4 bytes.
-        unsafe { vst1q_s32(to.as_mut_ptr().cast::<i32>(), vsliq_n_s32::<16>(low, high)) }
+        // SAFETY: `to` has room for 8 numbers of 2 bytes; the store needs no other alignment.
+        unsafe {
+            let pairs = vreinterpretq_s16_s32(vsliq_n_s32::<16>(low, high));
+            vst1q_s16(to.as_mut_ptr().cast::<i16>(), pairs);
+        }
     }
 
     #[inline(always)]

@@ -148,7 +148,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     }
 
     /// Writes each lane of the first vector and that of the second as a pair of 16-bit integers, to
-    /// the first [`LANES`](Simd::LANES) of `to`. Lanes must lie within `±32767`.
+    /// the first [`LANES`](Simd::LANES) of `to`. Lanes must lie within `±32767`; what others become
+    /// is unspecified.
     #[inline(always)]
     fn store_pairs(self, low: Self::Int, high: Self::Int, to: &mut [[i16; 2]]) {
         let mut halves = [[0; MAX_LANES]; 2];

@@ -143,16 +143,20 @@ fn check_pairs<S: Simd>(s: S) {
     assert_eq!(stored, expected.chain([9]).collect::<Vec<_>>());
     let whole = s.round_to_i32(s.load(&numbers));
     let mut side_by_side = vec![[9; 2]; S::LANES + 1];
-    s.store_pairs(
-        s.sub_product_i32(whole, s.splat_i32(1), s.splat_i32(32_000)),
-        whole,
-        &mut side_by_side,
-    );
-    for (pair, x) in side_by_side.iter().zip(&numbers) {
-        let x = x.round_ties_even() as i16;
-        assert_eq!(*pair, [x - 32_000, x]);
+    for low in [32_000, -32_000, 0] {
+        let lows = s.sub_product_i32(whole, s.splat_i32(-1), s.splat_i32(low));
+        s.store_pairs(lows, whole, &mut side_by_side);
+        for (pair, x) in side_by_side.iter().zip(&numbers) {
+            let x = x.round_ties_even() as i16;
+            assert_eq!(*pair, [x + low as i16, x]);
+        }
+        assert_eq!(side_by_side[S::LANES], [9; 2]);
     }
-    assert_eq!(side_by_side[S::LANES], [9; 2]);
+    for ends in [[32_767, -32_767], [-32_767, 32_767]] {
+        let [low, high] = ends.map(|x| s.splat_i32(i32::from(x)));
+        s.store_pairs(low, high, &mut side_by_side);
+        assert_eq!(side_by_side[..S::LANES], vec![ends; S::LANES]);
+    }
     let mut apart = [[9; 2]; 5 * 3 + 4];
     s.store_words_by_eights([whole, s.add_i32(whole, s.splat_i32(100))], &mut apart, 5);
     let expected: Vec<i16> = (0..2 * S::LANES)

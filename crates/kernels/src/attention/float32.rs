@@ -3,9 +3,9 @@
 use nervio_simd::Simd;
 
 use super::Rows;
+use super::exponentials::exponentials;
 use super::head::Numbers;
 use super::pack::turn_four;
-use crate::math::exp2_to_one;
 use crate::matmul::{Nothing, RowPanels, STEP, multiply_strip, pack_left, scatter_four};
 use crate::workspace::{HeadBuffers, LeafBuffers};
 
@@ -58,7 +58,10 @@ impl Numbers for Float32 {
         width: usize,
         _: &mut [f32],
     ) {
-        // What is in columns without a query is not looked at.
+        if queries.count() < width {
+            // Else what other queries left would be multiplied again and again, down to subnormals.
+            out.fill(0.0);
+        }
         for column in (0..queries.count()).step_by(STEP) {
             scatter_four(out, queries.four(column), width, column);
         }
@@ -87,15 +90,7 @@ impl Numbers for Float32 {
         largest: [S::Vector; N],
         _: &'a mut [f32],
     ) -> (&'a [f32], [S::Vector; N]) {
-        let mut factors = [s.splat(0.0); N];
-        for row in scores.chunks_exact_mut(V * S::LANES) {
-            for v in 0..N {
-                let lanes = &mut row[v * S::LANES..];
-                let e = exp2_to_one(s, s.sub(s.load(lanes), largest[v]));
-                factors[v] = s.add(factors[v], e);
-                s.store(e, lanes);
-            }
-        }
+        let mut factors = exponentials::<S, V, N>(s, scores, largest, None);
         for factor in &mut factors {
             *factor = s.div(s.splat(1.0), *factor);
         }

@@ -2,8 +2,8 @@
 //!
 //! Both products are computed turned around, `S = K Qᵀ` and `Vᵀ P`: a query is a column, so each lane
 //! of a vector has a softmax of its own. Nothing is added up across lanes, and the scores of the
-//! first product, turned into weights where they lie, are the right operand of the second. In which
-//! numbers the two products are computed is said by [`Numbers`].
+//! first product, turned into weights (in f32 where they lie), are the right operand of the second.
+//! In which numbers the two products are computed is said by [`Numbers`].
 
 use std::marker::PhantomData;
 
@@ -33,14 +33,14 @@ pub(super) trait Numbers: Sized {
     fn pack_keys<S: Simd>(&self, s: S, out: &mut [Self::Element], keys: &Rows<'_>, rows: RowPanels);
 
     /// Packs values turned around, as the left operand of the second product: elements of the head
-    /// are the rows of `dims`. `some` has room for [`STEP`] rows of it where elements are no `f32`.
+    /// are the rows of `dims`. `aside` has room for [`STEP`] rows where elements are no `f32`.
     fn pack_values<S: Simd>(
         &self,
         s: S,
         out: &mut [Self::Element],
         values: &Rows<'_>,
         dims: RowPanels,
-        some: &mut [Self::Element],
+        aside: &mut [Self::Element],
     );
 
     /// Packs up to `width` queries as one column panel; columns without a query hold anything.
@@ -50,7 +50,7 @@ pub(super) trait Numbers: Sized {
         out: &mut [Self::Element],
         queries: &Rows<'_>,
         width: usize,
-        some: &mut [Self::Element],
+        aside: &mut [Self::Element],
     );
 
     /// The sums of `R` rows and the first `N` of a panel's `V` vectors, in units of the product's own.
@@ -113,17 +113,17 @@ impl<T: Numbers> Head<'_, '_, '_, T> {
         let (tokens, dim) = (out.rows(), out.columns());
         let (depth, inner) = (tokens.div_ceil(T::IN_ONE), dim.div_ceil(T::IN_ONE));
         let [rows, dims] = [tokens, dim].map(|rows| RowPanels::new(rows, S::TILE_ROWS));
-        let HeadBuffers { keys, values, some, queries, weights, scores, results } =
+        let HeadBuffers { keys, values, aside, queries, weights, scores, results } =
             T::buffers(buffers);
-        // In f32 values and weights lie right as they are.
-        let aside = if T::IN_ONE == 1 { 0 } else { 1 };
+        // In f32 rows are turned around where they lie, and weights take the place of scores.
+        let needed = usize::from(T::IN_ONE > 1);
         let keys = keys.first(rows.packed_len(inner));
         numbers.pack_keys(s, keys, key, rows);
-        let some = some.first(aside * STEP * dim);
+        let aside = aside.first(needed * STEP * dim);
         let values = values.first(dims.packed_len(depth));
-        numbers.pack_values(s, values, value, dims, some);
+        numbers.pack_values(s, values, value, dims, aside);
         let queries = queries.first(inner * W);
-        let weights = weights.first(aside * depth * W);
+        let weights = weights.first(needed * depth * W);
         let (scores, results) = (scores.first(tokens * W), results.first(dim * W));
         let mut panel =
             QueryPanel { numbers, rows, dims, keys, values, queries, scores, weights, results };
@@ -133,7 +133,7 @@ impl<T: Numbers> Head<'_, '_, '_, T> {
                 fetch_rows(s, operand, first..first + count);
             }
             let part = query.part(first..first + count);
-            panel.numbers.pack_queries(s, panel.queries, &part, W, some);
+            panel.numbers.pack_queries(s, panel.queries, &part, W, aside);
             let out = &mut out.block(first..first + count, 0..dim);
             if count <= S::LANES {
                 panel.run::<S, V, 1, W, P>(s, out);
@@ -155,22 +155,23 @@ fn fetch_rows<S: Simd>(s: S, rows: &Rows<'_>, range: std::ops::Range<usize>) {
     }
 }
 
-/// One column panel of `W` queries, and all keys and values.
+/// One column panel of `W` queries, and all keys and values. `inner` and `depth` are the elements in
+/// which `head_dim` and the tokens are held: half as many, rounded up, where two numbers are in one.
 struct QueryPanel<'a, T: Numbers> {
     numbers: T,
     /// How the keys are cut into row panels.
     rows: RowPanels,
     /// How the elements of a value are.
     dims: RowPanels,
-    /// `[panels of keys][head_dim / STEP][TILE_ROWS][STEP]`
+    /// `[panels of keys][inner / STEP][TILE_ROWS][STEP]`
     keys: &'a [T::Element],
-    /// `[panels of elements][tokens / STEP][TILE_ROWS][STEP]`
+    /// `[panels of elements][depth / STEP][TILE_ROWS][STEP]`
     values: &'a [T::Element],
-    /// `[head_dim][W]`
+    /// `[inner][W]`
     queries: &'a mut [T::Element],
     /// `[tokens][W]`
     scores: &'a mut [f32],
-    /// `[tokens][W]`; empty where weights are numbers as scores are and take their place.
+    /// `[depth][W]`; empty where weights take the place of scores.
     weights: &'a mut [T::Element],
     /// `[head_dim][W]`
     results: &'a mut [f32],

@@ -2,15 +2,15 @@
 //!
 //! Queries, keys and values have one scale each for a head of a sequence. Queries and keys take as
 //! many bits as leave room for the sum of `head_dim` products: 12.5 for 64. Values take 13, so that
-//! weights may add up to 2^18: the largest has 15 bits, or less in a row of many weights alike.
+//! weights may add up to 2^18: the largest has 15 bits, or less beside many others like it.
 
 use bytemuck::cast_slice_mut;
 use nervio_simd::Simd;
 
 use super::Rows;
+use super::exponentials::exponentials;
 use super::head::Numbers;
 use super::pack::turn_four;
-use crate::math::exp2_to_one;
 use crate::matmul::{RowPanels, STEP, scatter_four};
 use crate::workspace::{HeadBuffers, LeafBuffers};
 
@@ -191,18 +191,8 @@ impl Numbers for Int16 {
         weights: &'a mut [Pair],
     ) -> (&'a [Pair], [S::Vector; N]) {
         let width = V * S::LANES;
-        let factor = s.splat(self.factor);
-        let mut sums = [s.splat(0.0); N];
-        for row in scores.chunks_exact_mut(width) {
-            for v in 0..N {
-                let lanes = &mut row[v * S::LANES..];
-                // Not one multiply-add: beside a huge maximum its rounding would lift weights above 1.
-                let e = exp2_to_one(s, s.mul(s.sub(s.load(lanes), largest[v]), factor));
-                sums[v] = s.add(sums[v], e);
-                s.store(e, lanes);
-            }
-        }
-        // Each is rounded, by a half at most.
+        let sums = exponentials::<S, V, N>(s, scores, largest, Some(self.factor));
+        // Each is rounded, by a half at most; the other half is more than their sum is off.
         let most = s.splat(WEIGHT_TOTAL - (scores.len() / width) as f32);
         let mut scales = [s.splat(0.0); N];
         for (scale, sum) in scales.iter_mut().zip(&sums) {
@@ -243,20 +233,22 @@ fn score_limit(head_dim: usize) -> f32 {
 /// Four rows of `len` pairs.
 #[inline(always)]
 fn four_of(pairs: &[Pair], len: usize) -> [&[Pair]; STEP] {
-    let row = |r: usize| &pairs[r * len..][..len];
-    [row(0), row(1), row(2), row(3)]
+    let (first, second) = pairs.split_at(2 * len);
+    let (a, b) = first.split_at(len);
+    let (c, d) = second.split_at(len);
+    [a, b, c, &d[..len]]
 }
 
 /// One step of two numbers.
 #[inline(always)]
-fn advance<S: Simd, const R: usize, const V: usize, const P: usize>(
+fn advance<S: Simd, const R: usize, const N: usize, const P: usize>(
     s: S,
     left: &[Pair; P],
     step: usize,
     right: &[Pair],
-    sums: &mut [[S::Int; V]; R],
+    sums: &mut [[S::Int; N]; R],
 ) {
-    let mut columns = [s.splat_i32(0); V];
+    let mut columns = [s.splat_i32(0); N];
     for (v, column) in columns.iter_mut().enumerate() {
         *column = s.load_pairs(&right[v * S::LANES..]);
     }

@@ -4,6 +4,7 @@
 //! Each head of each sequence is two products with a softmax between them ([`head`]); heads and
 //! sequences are shared out among the threads.
 
+mod exponentials;
 mod float32;
 mod head;
 mod int16;
@@ -218,8 +219,13 @@ impl<'a> Rows<'a> {
     #[inline(always)]
     fn four(&self, first: usize) -> [&'a [f32]; STEP] {
         let last = self.count() - 1;
-        let row = |r: usize| self.row((first + r).min(last));
-        [row(0), row(1), row(2), row(3)]
+        // No closure: it might become a call.
+        [
+            self.row(first.min(last)),
+            self.row((first + 1).min(last)),
+            self.row((first + 2).min(last)),
+            self.row((first + 3).min(last)),
+        ]
     }
 
     /// Some of the rows, at least one.

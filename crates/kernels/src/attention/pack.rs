@@ -1,7 +1,7 @@
 //! The operands of a head rearranged, and its results.
 //!
-//! What is turned around goes through registers in squares of four by four. No closures: they would
-//! become calls, a dozen times as slow as the square itself.
+//! What is turned around goes through registers in squares of four by four. No closures for the parts
+//! of a square: they become calls, a dozen times as slow as the square itself.
 
 use bytemuck::Pod;
 use nervio_simd::MatMut;

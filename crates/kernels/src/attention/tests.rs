@@ -15,11 +15,16 @@ fn error(
     ends: &[usize],
 ) -> f32 {
     let mut fast = vec![f32::NAN; qkv.len() / 3];
-    let mut slow = vec![0.0; fast.len()];
     attention(isa, &Workspace::new(), shape, numbers, qkv, ends, &mut fast);
+    difference(&fast, shape, qkv, ends)
+}
+
+/// The largest difference of results from those of the reference.
+fn difference(results: &[f32], shape: AttentionShape, qkv: &[f32], ends: &[usize]) -> f32 {
+    let mut slow = vec![0.0; results.len()];
     attention_reference(shape, qkv, ends, &mut slow);
     // Not `f32::max`, which forgets a NaN.
-    let differences = fast.iter().zip(&slow).map(|(a, b)| (a - b).abs());
+    let differences = results.iter().zip(&slow).map(|(a, b)| (a - b).abs());
     differences.fold(0.0, |most, x| if x <= most { most } else { x })
 }
 
@@ -35,6 +40,32 @@ fn agrees_with_the_reference_for_odd_shapes() {
             for (numbers, most) in BOTH.into_iter().zip([2e-5, 2e-3]) {
                 let error = error(isa, shape, numbers, &qkv, &ends);
                 assert!(error < most, "{isa} {shape:?} {numbers:?}: off by {error}");
+            }
+        }
+    }
+}
+
+/// Every way of filling panels and squares, in buffers that hold what an earlier pass has left.
+#[test]
+fn agrees_with_the_reference_for_every_length() {
+    for isa in Isa::supported() {
+        for head_dim in [5, 7, 32] {
+            let shape = AttentionShape { heads: 1, head_dim };
+            let workspace = Workspace::new();
+            for numbers in BOTH {
+                let spoilt = vec![f32::NAN; 100 * 3 * head_dim];
+                let mut out = vec![0.0; 100 * head_dim];
+                attention(isa, &workspace, shape, numbers, &spoilt, &[100], &mut out);
+                assert!(out.iter().all(|x| x.is_nan()), "{isa} {numbers:?}");
+            }
+            for tokens in 1..=67 {
+                let qkv = wave(tokens * 3 * head_dim, 0.618);
+                for (numbers, most) in BOTH.into_iter().zip([2e-5, 2e-3]) {
+                    let mut out = vec![f32::NAN; tokens * head_dim];
+                    attention(isa, &workspace, shape, numbers, &qkv, &[tokens], &mut out);
+                    let error = difference(&out, shape, &qkv, &[tokens]);
+                    assert!(error < most, "{isa} {head_dim} {tokens} {numbers:?}: off by {error}");
+                }
             }
         }
     }
