@@ -1,7 +1,7 @@
 //! A batch that goes through the layers in several parts, as a probe sees it.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
-use nervio_bert::{Batch, Config, Probe, Scratch, Stage, TokenClassifier, WeightDtype};
+use nervio_bert::{Batch, Config, Probe, Scratch, Stage, TokenClassifier, WeightDtype, WeightKind};
 use nervio_simd::Isa;
 use nervio_weights::{BertTensors, Checkpoint, OpenOptions};
 use nervio_weights_tools::synth::{Recipe, Shape, synth_to_folder};
@@ -16,6 +16,10 @@ struct Seen {
 }
 
 impl Probe for Seen {
+    fn wants_hidden_states(&self) -> bool {
+        true
+    }
+
     fn hidden_state(&mut self, index: usize, hidden: &[f32]) {
         assert_eq!(index, self.hidden_states.len());
         self.hidden_states.push(hidden.to_vec());
@@ -35,13 +39,17 @@ fn model() -> TokenClassifier {
 }
 
 fn model_of(shape: Shape) -> TokenClassifier {
+    model_on(Isa::best(), shape, WeightDtype::Auto)
+}
+
+fn model_on(isa: Isa, shape: Shape, dtype: WeightDtype) -> TokenClassifier {
     let folder = tempfile::tempdir().unwrap();
     let recipe = Recipe::new(shape);
     synth_to_folder(&recipe, folder.path(), &|_| {}).unwrap();
     let config = Config::from_file(&folder.path().join("config.json")).unwrap();
     let checkpoint = Checkpoint::open(folder.path(), &OpenOptions::default()).unwrap();
     let tensors = BertTensors::new(&checkpoint).unwrap();
-    TokenClassifier::load(Isa::best(), &config, &tensors, WeightDtype::Auto).unwrap()
+    TokenClassifier::load(isa, &config, &tensors, dtype).unwrap()
 }
 
 /// Logits and what a probe saw of a batch with sequences of these lengths. The ids of a sequence
@@ -88,6 +96,33 @@ fn a_probe_sees_each_sequence_of_a_batch_in_parts_as_alone() {
             start += len;
         }
         assert!(attentions.is_empty());
+    }
+}
+
+#[test]
+fn sequences_that_threads_take_by_themselves_have_the_bits_that_they_have_alone() {
+    let kinds = [WeightKind::F32, WeightKind::F16, WeightKind::Int8].map(WeightDtype::Fixed);
+    for (isa, dtype) in Isa::supported().flat_map(|isa| kinds.map(|dtype| (isa, dtype))) {
+        let model = model_on(isa, Shape::preset("tinybert").unwrap(), dtype);
+        let labels = model.config().labels.len();
+        let ids = |len: usize| (0..len as u32).map(move |i| (i * 7 + len as u32) % 100);
+        let logits = |lengths: &[usize], scratch: &mut Scratch| {
+            let mut batch = Batch::new();
+            lengths.iter().for_each(|len| batch.push(model.config(), ids(*len)).unwrap());
+            // Watches nothing, so that each thread may have sequences of its own.
+            model.logits(&batch, scratch, &mut ()).to_vec()
+        };
+        let mut scratch = Scratch::new();
+        for threads in [2, 3] {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for lengths in [&[128; 6][..], &[50, 3, 0, 25, 26, 2, 49, 50], &[20; 6], &[300; 3]] {
+                let found = pool.install(|| logits(lengths, &mut scratch));
+                let alone = lengths.iter().map(|len| logits(&[*len], &mut Scratch::new()));
+                let alone: Vec<_> = alone.flatten().collect();
+                assert_eq!(found.len(), lengths.iter().sum::<usize>() * labels);
+                assert!(found == alone, "{isa}, {dtype:?}, {threads} threads, {lengths:?}");
+            }
+        }
     }
 }
 

@@ -20,6 +20,10 @@ struct Recorder {
 }
 
 impl Probe for Recorder {
+    fn wants_hidden_states(&self) -> bool {
+        true
+    }
+
     fn hidden_state(&mut self, _: usize, hidden: &[f32]) {
         self.hidden_states.push(hidden.to_vec());
     }

@@ -50,6 +50,12 @@ impl Batch {
         Err(error)
     }
 
+    /// Adds a sequence of another batch for the same model.
+    pub(crate) fn push_sequence_of(&mut self, batch: &Self, index: usize) {
+        self.ids.extend_from_slice(&batch.ids[batch.sequence(index)]);
+        self.ends.push(self.ids.len());
+    }
+
     /// Token ids of all sequences; `[tokens]`.
     #[must_use]
     pub fn ids(&self) -> &[u32] {
@@ -66,6 +72,17 @@ impl Batch {
     pub fn sequences(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, end)| start..*end)
+    }
+
+    /// The tokens of one sequence.
+    pub(crate) fn sequence(&self, index: usize) -> std::ops::Range<usize> {
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        start..self.ends[index]
+    }
+
+    /// Bytes held at the moment.
+    pub(crate) fn bytes(&self) -> usize {
+        self.ids.capacity() * size_of::<u32>() + self.ends.capacity() * size_of::<usize>()
     }
 
     /// Number of tokens in all sequences.

@@ -1,7 +1,7 @@
 //! The embedding tables and what they add up to.
 
 use half::{bf16, f16};
-use nervio_kernels::Frozen;
+use nervio_kernels::{Frozen, threads};
 use rayon::prelude::*;
 
 use crate::encoder::LayerNorm;
@@ -87,7 +87,7 @@ impl Embeddings {
     pub(crate) fn gather(&self, batch: &Batch, out: &mut [f32]) {
         let hidden = self.token_type.len();
         // One piece for each thread: the rows that layer norm will find in its caches.
-        let rows = batch.tokens().div_ceil(rayon::current_num_threads()).max(FEWEST_ROWS);
+        let rows = batch.tokens().div_ceil(threads()).max(FEWEST_ROWS);
         let pieces = out.par_chunks_mut(rows * hidden).enumerate();
         pieces.for_each(|(piece, out)| self.gather_from(piece * rows, batch, out));
     }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use nervio_kernels::{
     AttentionNumbers, AttentionShape, Epilogue, FeedForward, FeedForwardStep, Norm, PackedMatrix,
     WeightKind, attention, attention_probabilities, feed_forward, layer_norm, matmul, row_threads,
+    threads,
 };
 use nervio_simd::Isa;
 use nervio_weights::BertTensors;
@@ -17,7 +18,7 @@ use crate::matrices::{MatrixSource, read_matrices};
 use crate::parts::Part;
 use crate::probe::{Probe, Stage};
 use crate::reader::WeightReader;
-use crate::scratch::LayerBuffers;
+use crate::scratch::{LayerBuffers, PassBuffers};
 use crate::shapes::check_encoder;
 use crate::{Batch, Config, LoadError, Scratch};
 
@@ -146,19 +147,35 @@ impl Encoder {
         scratch: &'s mut Scratch,
         probe: &mut impl Probe,
     ) -> &'s [f32] {
+        let Scratch { pass, shares, .. } = scratch;
+        let together = probe.wants_hidden_states() || probe.wants_attentions();
+        // By tile registers threads have rows of their own as it is: see `by_rows`.
+        if !together && self.isa.tiles().is_none() && shares.deal(batch, &self.config, threads()) {
+            shares.run(probe, &|batch, pass, mut probe| self.pass(batch, pass, &mut probe));
+            shares.collect(batch, &self.config, pass.hidden(&self.config, batch.tokens()));
+        } else {
+            self.pass(batch, pass, probe);
+        }
+        pass.hidden(&self.config, batch.tokens())
+    }
+
+    /// Takes all sequences of a batch through the layers together.
+    fn pass(&self, batch: &Batch, pass: &mut PassBuffers, probe: &mut impl Probe) {
         let (config, tokens) = (&self.config, batch.tokens());
-        let hidden = scratch.hidden(config, tokens);
+        let hidden = pass.hidden(config, tokens);
         probe.begin(Stage::Embeddings, None);
         self.embeddings.gather(batch, hidden);
         probe.end(Stage::Embeddings, None);
         self.norm(hidden, &self.embeddings.layer_norm, config.layer_norm_eps, probe, None);
-        probe.hidden_state(0, hidden);
+        if probe.wants_hidden_states() {
+            probe.hidden_state(0, hidden);
+        }
         // Taken out for the pass, so that the buffers beside them can be changed.
-        let mut parts = std::mem::take(&mut scratch.parts);
-        parts.cut(batch, rayon::current_num_threads());
+        let mut parts = std::mem::take(&mut pass.parts);
+        parts.cut(batch, threads());
         for (index, layer) in self.layers.iter().enumerate() {
             for part in parts.iter() {
-                let mut buffers = scratch.part(config, part.tokens.clone());
+                let mut buffers = pass.part(config, part.tokens.clone());
                 self.attend(index, layer, &part, &mut buffers, probe);
                 let threads = layer.sharing_threads(self.isa, buffers.tokens);
                 by_rows(buffers, threads, Some(probe), &|mut rows, mut probe| {
@@ -166,10 +183,11 @@ impl Encoder {
                     self.feed_forward(index, layer, &mut rows, &mut probe);
                 });
             }
-            probe.hidden_state(index + 1, scratch.hidden(config, tokens));
+            if probe.wants_hidden_states() {
+                probe.hidden_state(index + 1, pass.hidden(config, tokens));
+            }
         }
-        scratch.parts = parts;
-        scratch.hidden(config, tokens)
+        pass.parts = parts;
     }
 
     /// `BertSelfAttention`: reads `hidden`, writes `context`.
@@ -306,7 +324,7 @@ impl Layer {
     /// By vectors, passes gain nothing from fewer waits, and a thread that is done helps others out, whose
     /// cores may be slower.
     fn sharing_threads(&self, isa: Isa, rows: usize) -> usize {
-        let all = rayon::current_num_threads();
+        let all = threads();
         let linears = [&self.attention_output, &self.intermediate, &self.output];
         let own_rows = |linear: &Linear| row_threads(isa, &linear.weights, rows) == all;
         let pays = isa.tiles().is_some() && linears.into_iter().all(own_rows);

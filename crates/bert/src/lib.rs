@@ -11,6 +11,7 @@
 
 mod batch;
 mod by_rows;
+mod by_sequences;
 mod classifier;
 mod config;
 mod embeddings;

@@ -66,8 +66,14 @@ pub trait Probe: Send {
         let _ = (stage, layer);
     }
 
+    /// Whether hidden states are to be shown. Then all sequences of a batch go through a layer before any
+    /// goes through the next; otherwise threads may take sequences of their own through all of them.
+    fn wants_hidden_states(&self) -> bool {
+        false
+    }
+
     /// Hidden state `index`, `[tokens, hidden]`: 0 is the embedding output, `n` the output of layer
-    /// `n`, as `output_hidden_states` of transformers counts.
+    /// `n`, as `output_hidden_states` of transformers counts. Only if they are wanted.
     fn hidden_state(&mut self, index: usize, hidden: &[f32]) {
         let _ = (index, hidden);
     }
@@ -98,6 +104,10 @@ impl<P: Probe> Probe for Option<&mut P> {
         if let Some(probe) = self {
             probe.end(stage, layer);
         }
+    }
+
+    fn wants_hidden_states(&self) -> bool {
+        self.as_ref().is_some_and(|probe| probe.wants_hidden_states())
     }
 
     fn hidden_state(&mut self, index: usize, hidden: &[f32]) {

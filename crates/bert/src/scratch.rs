@@ -5,6 +5,7 @@ use std::ops::Range;
 use nervio_kernels::{Aligned, Workspace};
 
 use crate::Config;
+use crate::by_sequences::Shares;
 use crate::parts::Parts;
 
 /// The buffers of some tokens on their way through a layer.
@@ -47,6 +48,17 @@ impl<'a> LayerBuffers<'a> {
 /// Every buffer begins on a cache line: otherwise each vector would lie across two of them.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    /// Those of all sequences.
+    pub(crate) pass: PassBuffers,
+    /// Those of the sequences of each thread.
+    pub(crate) shares: Shares,
+    /// `[tokens, labels]`
+    logits: Aligned<f32>,
+}
+
+/// The buffers of sequences that go through the layers together.
+#[derive(Debug, Default)]
+pub(crate) struct PassBuffers {
     /// `[tokens, hidden]`
     hidden: Aligned<f32>,
     /// `[tokens of the longest part, 3 hidden]`
@@ -57,10 +69,8 @@ pub struct Scratch {
     attended: Aligned<f32>,
     /// `[tokens of the longest part, intermediate]`
     intermediate: Aligned<f32>,
-    /// `[tokens, labels]`
-    logits: Aligned<f32>,
     pub(crate) parts: Parts,
-    pub(crate) workspace: Workspace,
+    workspace: Workspace,
 }
 
 impl Scratch {
@@ -73,29 +83,16 @@ impl Scratch {
     /// Bytes held at the moment.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let buffers = [
-            &self.hidden,
-            &self.query_key_value,
-            &self.context,
-            &self.attended,
-            &self.intermediate,
-            &self.logits,
-        ];
-        let buffers: usize = buffers.iter().map(|buffer| buffer.bytes()).sum();
-        buffers + self.parts.bytes() + self.workspace.bytes()
+        self.pass.bytes() + self.shares.bytes() + self.logits.bytes()
     }
 
     /// Bytes that a batch of `tokens` tokens needs at the most, the kernels' workspace not
     /// counted.
     #[must_use]
     pub fn estimate(config: &Config, tokens: usize) -> usize {
-        let floats = 6 * config.hidden_size + config.intermediate_size + config.labels.len();
+        // Where threads have sequences of their own, hidden states are held twice.
+        let floats = 7 * config.hidden_size + config.intermediate_size + config.labels.len();
         tokens * floats * size_of::<f32>()
-    }
-
-    /// The hidden states of `tokens` tokens, `[tokens, hidden]`.
-    pub(crate) fn hidden(&mut self, config: &Config, tokens: usize) -> &mut [f32] {
-        self.hidden.first(tokens * config.hidden_size)
     }
 
     /// The buffers of the classifier: hidden states, `[tokens, hidden]`, and logits,
@@ -105,9 +102,24 @@ impl Scratch {
         config: &Config,
         tokens: usize,
     ) -> (&[f32], &mut [f32], &Workspace) {
-        let hidden = self.hidden.first(tokens * config.hidden_size);
+        let hidden = self.pass.hidden.first(tokens * config.hidden_size);
         let logits = self.logits.first(tokens * config.labels.len());
-        (hidden, logits, &self.workspace)
+        (hidden, logits, &self.pass.workspace)
+    }
+}
+
+impl PassBuffers {
+    /// Bytes held at the moment.
+    pub(crate) fn bytes(&self) -> usize {
+        let Self { hidden, query_key_value, context, attended, intermediate, .. } = self;
+        let buffers = [hidden, query_key_value, context, attended, intermediate];
+        let buffers: usize = buffers.iter().map(|buffer| buffer.bytes()).sum();
+        buffers + self.parts.bytes() + self.workspace.bytes()
+    }
+
+    /// The hidden states of `tokens` tokens, `[tokens, hidden]`.
+    pub(crate) fn hidden(&mut self, config: &Config, tokens: usize) -> &mut [f32] {
+        self.hidden.first(tokens * config.hidden_size)
     }
 
     /// The buffers of the part of the batch that lies at `tokens`.
@@ -140,7 +152,7 @@ mod tests {
         let mut scratch = Scratch::new();
         for tokens in [7, 3, 100] {
             let begins = |buffer: &[f32]| buffer.as_ptr().addr().is_multiple_of(64);
-            let part = scratch.part(&config, 0..tokens);
+            let part = scratch.pass.part(&config, 0..tokens);
             for (buffer, width) in [
                 (&*part.hidden, 12),
                 (&*part.query_key_value, 36),

@@ -113,8 +113,9 @@ pub fn alone<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Threads that a kernel may use here.
-pub(crate) fn threads() -> usize {
+/// Threads that a kernel may use here: those of the current pool, or one inside of [`alone`].
+#[must_use]
+pub fn threads() -> usize {
     if ALONE.get() { 1 } else { rayon::current_num_threads() }
 }
 

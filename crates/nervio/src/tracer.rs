@@ -118,10 +118,12 @@ struct Recorder {
 }
 
 impl Probe for Recorder {
+    fn wants_hidden_states(&self) -> bool {
+        self.options.hidden_states
+    }
+
     fn hidden_state(&mut self, _: usize, hidden: &[f32]) {
-        if self.options.hidden_states {
-            self.trace.hidden_states.push(hidden.to_vec());
-        }
+        self.trace.hidden_states.push(hidden.to_vec());
     }
 
     fn wants_attentions(&self) -> bool {

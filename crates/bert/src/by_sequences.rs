@@ -1,0 +1,194 @@
+//! Sequences shared out among threads for a whole pass.
+
+use nervio_kernels::{alone, join};
+
+use crate::probe::Probe;
+use crate::scratch::PassBuffers;
+use crate::{Batch, Config};
+
+/// Fewest tokens of a share: as many as a product cuts off for a thread of its own.
+const FEWEST_TOKENS: usize = 16;
+
+/// By what part of its own work the largest share may be above the average: more would cost what the
+/// fewer waits gain.
+const UNEVEN: f64 = 1.0 / 16.0;
+
+/// The sequences of a batch that one thread takes through all layers.
+#[derive(Debug, Default)]
+struct Share {
+    /// The sequences, one after another.
+    batch: Batch,
+    /// Which ones of the whole batch they are.
+    sequences: Vec<usize>,
+    /// Multiply-adds of a layer, over twice the hidden size.
+    work: usize,
+    buffers: PassBuffers,
+}
+
+/// A batch shared out. It keeps its memory from one batch to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Shares {
+    shares: Vec<Share>,
+    /// The sequences of the batch, longest first.
+    order: Vec<usize>,
+}
+
+impl Shares {
+    /// Deals the sequences of a batch to `threads` threads, the longest first, each to the one that has
+    /// least to do. Whether the shares are long and even enough for it to pay.
+    pub(crate) fn deal(&mut self, batch: &Batch, config: &Config, threads: usize) -> bool {
+        if threads < 2 || batch.ends().len() < threads {
+            return false;
+        }
+        self.shares.resize_with(threads, Share::default);
+        for share in &mut self.shares {
+            share.batch.clear();
+            share.sequences.clear();
+            share.work = 0;
+        }
+        self.order.clear();
+        self.order.extend(0..batch.ends().len());
+        self.order.sort_unstable_by_key(|index| {
+            (std::cmp::Reverse(batch.sequence(*index).len()), *index)
+        });
+        // Products with the weights, and with the other tokens of the sequence.
+        let weights = 2 * config.hidden_size + config.intermediate_size;
+        for index in &self.order {
+            let tokens = batch.sequence(*index).len();
+            if let Some(share) = self.shares.iter_mut().min_by_key(|share| share.work) {
+                share.batch.push_sequence_of(batch, *index);
+                share.sequences.push(*index);
+                share.work += tokens * (weights + tokens);
+            }
+        }
+        let works = self.shares.iter().map(|share| share.work);
+        let average = works.clone().sum::<usize>() as f64 / threads as f64;
+        self.shares.iter().all(|share| share.batch.tokens() >= FEWEST_TOKENS)
+            && works.max().is_some_and(|most| most as f64 * (1.0 - UNEVEN) <= average)
+    }
+
+    /// Runs `work` on every share at the same time, each on a thread whose kernels leave nothing to
+    /// others. `probe` watches the first of them.
+    pub(crate) fn run<P: Probe, W>(&mut self, probe: &mut P, work: &W)
+    where
+        W: Fn(&Batch, &mut PassBuffers, Option<&mut P>) + Sync,
+    {
+        run(&mut self.shares, Some(probe), work);
+    }
+
+    /// Puts the hidden states of all shares back in the order of the batch: `out` is `[tokens, hidden]`.
+    pub(crate) fn collect(&mut self, batch: &Batch, config: &Config, out: &mut [f32]) {
+        let size = config.hidden_size;
+        for Share { batch: own, sequences, buffers, .. } in &mut self.shares {
+            let hidden = buffers.hidden(config, own.tokens());
+            for (from, index) in own.sequences().zip(sequences) {
+                let to = batch.sequence(*index);
+                let from = &hidden[from.start * size..from.end * size];
+                out[to.start * size..to.end * size].copy_from_slice(from);
+            }
+        }
+    }
+
+    /// Bytes held at the moment.
+    pub(crate) fn bytes(&self) -> usize {
+        let share = |share: &Share| {
+            let sequences = share.sequences.capacity() * size_of::<usize>();
+            share.batch.bytes() + sequences + share.buffers.bytes()
+        };
+        let own = self.shares.capacity() * size_of::<Share>();
+        own + self.shares.iter().map(share).sum::<usize>()
+            + self.order.capacity() * size_of::<usize>()
+    }
+}
+
+fn run<P: Probe, W>(shares: &mut [Share], probe: Option<&mut P>, work: &W)
+where
+    W: Fn(&Batch, &mut PassBuffers, Option<&mut P>) + Sync,
+{
+    match shares {
+        [] => {}
+        [share] => alone(|| work(&share.batch, &mut share.buffers, probe)),
+        _ => {
+            let (first, second) = shares.split_at_mut(shares.len() / 2);
+            join(|| run(first, probe, work), || run(second, None, work));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn config(hidden: usize) -> Config {
+        let json = format!(
+            r#"{{"vocab_size": 999, "max_position_embeddings": 512, "hidden_size": {hidden},
+            "num_attention_heads": 2, "intermediate_size": {}}}"#,
+            4 * hidden
+        );
+        Config::from_bytes(Path::new("config.json"), json.as_bytes()).unwrap()
+    }
+
+    fn batch(lengths: &[usize]) -> Batch {
+        let (config, mut batch) = (config(8), Batch::new());
+        for (index, len) in lengths.iter().enumerate() {
+            batch.push(&config, vec![index as u32; *len]).unwrap();
+        }
+        batch
+    }
+
+    #[test]
+    fn every_sequence_is_dealt_once_and_its_states_come_back_in_order() {
+        let config = config(64);
+        let mut shares = Shares::default();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        // Each again with the buffers of the ones before.
+        for lengths in [&[20; 9][..], &[50, 3, 0, 25, 26, 2, 49], &[16, 16, 16], &[30; 6]] {
+            let batch = batch(lengths);
+            assert!(shares.deal(&batch, &config, 3), "{lengths:?}");
+            let seen = Mutex::new(Vec::new());
+            let work = |own: &Batch, buffers: &mut PassBuffers, probe: Option<&mut ()>| {
+                seen.lock().unwrap().push((own.tokens(), probe.is_some()));
+                let hidden = buffers.hidden(&config, own.tokens());
+                for (row, id) in hidden.chunks_mut(64).zip(own.ids()) {
+                    row.fill(*id as f32);
+                }
+            };
+            pool.install(|| shares.run(&mut (), &work));
+            let seen = seen.into_inner().unwrap();
+            assert_eq!(seen.len(), 3);
+            assert_eq!(seen.iter().filter(|(_, watched)| *watched).count(), 1);
+            assert_eq!(seen.iter().map(|(tokens, _)| tokens).sum::<usize>(), batch.tokens());
+            let mut out = vec![f32::NAN; batch.tokens() * 64];
+            shares.collect(&batch, &config, &mut out);
+            for (row, id) in out.chunks(64).zip(batch.ids()) {
+                assert_eq!(row, [*id as f32; 64]);
+            }
+        }
+    }
+
+    #[test]
+    fn few_short_or_uneven_sequences_stay_together() {
+        let config = config(384);
+        let deals =
+            |lengths: &[usize], threads| Shares::default().deal(&batch(lengths), &config, threads);
+        assert!(deals(&[128; 8], 2) && deals(&[16, 16], 2) && deals(&[100, 50, 50], 2));
+        assert!(deals(&[60, 61, 59, 60], 2) && deals(&[40; 54], 8));
+        for lengths in [&[][..], &[512], &[0, 0], &[15, 15], &[100, 80], &[128; 3], &[300, 0]] {
+            assert!(!deals(lengths, 2), "{lengths:?}");
+        }
+        assert!(!deals(&[128; 8], 1) && !deals(&[128; 8], 3) && !deals(&[128; 8], 16));
+    }
+
+    #[test]
+    fn long_sequences_count_for_more_than_their_tokens() {
+        let (config, mut shares) = (config(8), Shares::default());
+        // Attention to 400 tokens is most of the work of a model as narrow as this.
+        assert!(!shares.deal(&batch(&[400, 100, 100, 100, 100]), &config, 2));
+        let tokens: Vec<_> = shares.shares.iter().map(|share| share.batch.tokens()).collect();
+        assert_eq!(tokens, [400, 400]);
+        assert!(shares.deal(&batch(&[200, 100, 100, 100, 20]), &config, 2));
+    }
+}
