@@ -2,7 +2,7 @@
 
 `exp` and `tanh` are interpolated at Chebyshev nodes in 40-digit arithmetic, which is within a small
 factor of the best polynomial of that degree. `2^x` and the normal distribution are fitted by least
-squares whose weights follow the error until it is the same everywhere, in f64. All are rounded to
+squares whose weights follow the error until it is the same everywhere, in f64, also piece by piece. All are rounded to
 f32. Needs `mpmath` and `numpy`.
 
     python fit_polynomials.py
@@ -88,6 +88,24 @@ def normal_slope_fit(degree, end, above):
     return chebyshev.cheb2poly(even_fit(basis, half, np.ones_like(x), 400, (last, 0.5 + above)))
 
 
+def normal_tail_table(pieces, end):
+    """`-Phi(-a)` on [0, end] in pieces of width 1 around the whole numbers of `a * scale`, by degree 4 in
+    the distance from the middle; behind them a piece of zeros. Returns the scale and the coefficients,
+    highest power first, `[5][pieces + 1]`.
+    """
+    scale = float(np.float32((pieces - 0.5) / end))
+    distance = np.cos(np.linspace(0, np.pi, 801)) / 2
+    basis = chebyshev.chebvander(2 * distance, 4)
+    table = np.zeros((5, pieces + 1))
+    for piece in range(pieces):
+        tail = np.array([-math.erfc((piece + r) / scale / math.sqrt(2)) / 2 for r in distance])
+        powers = chebyshev.cheb2poly(even_fit(basis, tail, np.ones_like(tail), 200))
+        for power, c in enumerate(powers):
+            # Around 0 the function is odd, but for its constant.
+            table[4 - power, piece] = 0 if piece == 0 and power in (2, 4) else c * 2**power
+    return scale, table
+
+
 def tanh_remainder(t):
     """(tanh(x)/x - 1) / x^2 in t = x^2."""
     if t < mp.mpf(10) ** -15:
@@ -102,4 +120,9 @@ if __name__ == "__main__":
     show("exp2: 2^x on [-1/2, 1/2]", exp2_fit(4))
     show("normal distribution: (Phi(x) - 1/2) / x on |x| <= 5.25, in t = 2 (x / 5.25)^2 - 1",
          normal_slope_fit(13, 5.25, 1.5e-8))
+    scale, table = normal_tail_table(15, 5.2)
+    print("normal tail by table: pieces of a *", np.float32(scale))
+    for row in table:
+        print("    [", ", ".join(np.format_float_positional(np.float32(c), unique=True) if abs(c) > 1e-4 or c == 0
+                                else np.format_float_scientific(np.float32(c), unique=True) for c in row), "],")
     show("tanh: (tanh(x)/x - 1)/x^2 on |x| <= 0.625", fit(tanh_remainder, mp.mpf(0), mp.mpf("0.625") ** 2, 4))

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use nervio_simd::{MatMut, Simd};
 
-use crate::math::{normal_cdf, sigmoid, tanh};
+use crate::math::{TAIL_END, minus_normal_tail, normal_cdf, sigmoid, tanh};
 
 /// An activation function, applied element by element.
 ///
@@ -146,7 +146,15 @@ impl Activation {
 
 #[inline(always)]
 fn gelu<S: Simd>(s: S, x: S::Vector) -> S::Vector {
-    s.mul(x, normal_cdf(s, x))
+    if S::LOOKS_UP { gelu_by_table(s, x) } else { s.mul(x, normal_cdf(s, x)) }
+}
+
+/// `max(x, 0) - |x| Φ(-|x|)`: the normal distribution has but one side to look up.
+#[inline(always)]
+fn gelu_by_table<S: Simd>(s: S, x: S::Vector) -> S::Vector {
+    // Operands in this order let NaN through: see `Simd::min`.
+    let a = s.min(s.splat(TAIL_END), s.abs(x));
+    s.mul_add(a, minus_normal_tail(s, a), s.max(x, s.splat(0.0)))
 }
 
 #[inline(always)]

@@ -13,9 +13,9 @@ use core::arch::x86_64::{
     _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
     _mm512_madd_epi16, _mm512_maddubs_epi16, _mm512_mask_blend_epi16, _mm512_mask_blend_ps,
     _mm512_max_epi32, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_mullo_epi32,
-    _mm512_or_si512, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_epi16, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_storeu_si512,
-    _mm512_sub_epi32, _mm512_sub_ps,
+    _mm512_or_si512, _mm512_permutexvar_ps, _mm512_roundscale_ps, _mm512_scalef_ps,
+    _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32,
+    _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
 };
 
 use half::{bf16, f16};
@@ -78,6 +78,7 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     // Twelve rows of two vectors: 24 sums, 2 weights and 1 broadcast take 27 of 32 registers.
     const TILE_VECTORS: usize = 2;
     const TILE_ROWS: usize = 12;
+    const LOOKS_UP: bool = true;
     // A broadcast from memory is part of `fmadd`, so that 16 sums and 1 vector of weights suffice.
     const TALL_ROWS: usize = 16;
     // VNNI adds four products in 32 bits at once; without it pairs are added in 16 bits.
@@ -345,6 +346,12 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     #[inline(always)]
     fn select_lt(self, a: __m512, b: __m512, then: __m512, otherwise: __m512) -> __m512 {
         avx512!(_mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), otherwise, then))
+    }
+
+    #[inline(always)]
+    fn look_up(self, table: &[f32; 16], index: __m512) -> __m512 {
+        let table = self.load(table);
+        avx512!(_mm512_permutexvar_ps(_mm512_castps_si512(index), table))
     }
 
     #[inline(always)]

@@ -35,6 +35,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// many as leave registers for the weights and one broadcast.
     const TILE_ROWS: usize;
 
+    /// Whether [`look_up`](Simd::look_up) is one instruction.
+    const LOOKS_UP: bool = false;
+
     /// Most rows of the tile of one vector that widens weights in half precision as it reads them;
     /// 0 where widening them beforehand is faster.
     const TALL_ROWS: usize = 0;
@@ -231,6 +234,17 @@ pub trait Simd: Copy + Send + Sync + 'static {
         then: Self::Vector,
         otherwise: Self::Vector,
     ) -> Self::Vector;
+
+    /// For each lane the element of `table` whose number the four lowest bits of that lane of `index` are.
+    #[inline(always)]
+    fn look_up(self, table: &[f32; 16], index: Self::Vector) -> Self::Vector {
+        let mut lanes = [0.0; MAX_LANES];
+        self.store(index, &mut lanes);
+        for lane in &mut lanes {
+            *lane = table[lane.to_bits() as usize % 16];
+        }
+        self.load(&lanes)
+    }
 
     /// The smallest lane; unspecified when a lane is NaN.
     fn reduce_min(self, a: Self::Vector) -> f32;
