@@ -101,7 +101,8 @@ fn a_probe_sees_each_sequence_of_a_batch_in_parts_as_alone() {
 
 #[test]
 fn sequences_that_threads_take_by_themselves_have_the_bits_that_they_have_alone() {
-    let kinds = [WeightKind::F32, WeightKind::F16, WeightKind::Int8].map(WeightDtype::Fixed);
+    let kinds = [WeightKind::F32, WeightKind::F16, WeightKind::BF16, WeightKind::Int8];
+    let kinds = kinds.map(WeightDtype::Fixed);
     for (isa, dtype) in Isa::supported().flat_map(|isa| kinds.map(|dtype| (isa, dtype))) {
         let model = model_on(isa, Shape::preset("tinybert").unwrap(), dtype);
         let labels = model.config().labels.len();
@@ -109,21 +110,66 @@ fn sequences_that_threads_take_by_themselves_have_the_bits_that_they_have_alone(
         let logits = |lengths: &[usize], scratch: &mut Scratch| {
             let mut batch = Batch::new();
             lengths.iter().for_each(|len| batch.push(model.config(), ids(*len)).unwrap());
-            // Watches nothing, so that each thread may have sequences of its own.
-            model.logits(&batch, scratch, &mut ()).to_vec()
+            // Shown nothing, so that each thread may have sequences of its own.
+            let mut stages = Stages::default();
+            let logits = model.logits(&batch, scratch, &mut stages).to_vec();
+            let first = (Stage::QueryKeyValue, Some(0));
+            (logits, stages.ended.iter().filter(|stage| **stage == first).count())
         };
         let mut scratch = Scratch::new();
         for threads in [2, 3] {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             for lengths in [&[128; 6][..], &[50, 3, 0, 25, 26, 2, 49, 50], &[20; 6], &[300; 3]] {
-                let found = pool.install(|| logits(lengths, &mut scratch));
-                let alone = lengths.iter().map(|len| logits(&[*len], &mut Scratch::new()));
+                let (found, parts) = pool.install(|| logits(lengths, &mut scratch));
+                let alone = lengths.iter().map(|len| logits(&[*len], &mut Scratch::new()).0);
                 let alone: Vec<_> = alone.flatten().collect();
+                if lengths == [300; 3] && threads == 3 && isa.tiles().is_none() {
+                    assert_eq!(parts, 1, "{isa}, {dtype:?}: the first thread has one of three");
+                }
                 assert_eq!(found.len(), lengths.iter().sum::<usize>() * labels);
                 assert!(found == alone, "{isa}, {dtype:?}, {threads} threads, {lengths:?}");
             }
         }
     }
+}
+
+/// Wants attentions and no hidden states.
+#[derive(Default)]
+struct Attentions {
+    /// Layer and sequence.
+    seen: Vec<(usize, usize)>,
+    hidden_states: usize,
+}
+
+impl Probe for Attentions {
+    fn hidden_state(&mut self, _: usize, _: &[f32]) {
+        self.hidden_states += 1;
+    }
+
+    fn wants_attentions(&self) -> bool {
+        true
+    }
+
+    fn attention(&mut self, layer: usize, sequence: usize, head: usize, _: &[f32]) {
+        if head == 0 {
+            self.seen.push((layer, sequence));
+        }
+    }
+}
+
+#[test]
+fn a_probe_sees_the_attentions_of_all_sequences_if_it_wants_nothing_else() {
+    let model = model();
+    let mut batch = Batch::new();
+    for _ in 0..4 {
+        batch.push(model.config(), 0..40).unwrap();
+    }
+    let mut seen = Attentions::default();
+    let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+    pool.install(|| _ = model.logits(&batch, &mut Scratch::new(), &mut seen));
+    let layers = 0..model.config().num_hidden_layers;
+    let all: Vec<_> = layers.flat_map(|layer| (0..4).map(move |at| (layer, at))).collect();
+    assert_eq!((seen.seen, seen.hidden_states), (all, 0));
 }
 
 #[test]
@@ -166,21 +212,26 @@ fn a_probe_is_told_of_each_stage_in_its_turn() {
     for (threads, tokens) in [1, 2, 3].into_iter().flat_map(|t| [1, 40, 150, 400].map(|n| (t, n))) {
         let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let mut batch = Batch::new();
-        batch.push(model.config(), (0..tokens).map(|i| i % 100)).unwrap();
+        // One sequence, then as many as threads may have of their own.
+        for _ in 0..if tokens == 40 { 6 } else { 1 } {
+            batch.push(model.config(), (0..tokens).map(|i| i % 100)).unwrap();
+        }
         let mut stages = Stages::default();
         pool.install(|| _ = model.logits(&batch, &mut Scratch::new(), &mut stages));
         assert_eq!(stages.running, None, "every stage has ended");
         for layer in 0..model.config().num_hidden_layers {
             let mine = stages.ended.iter().filter(|(_, at)| *at == Some(layer));
-            let mut mine: Vec<_> = mine.map(|(stage, _)| *stage).collect();
-            // A few rows or intermediate states may go through these at a time.
-            let block = mine.split_off(4);
-            assert_eq!(mine, Stage::ALL[1..5], "{threads} threads, {tokens} tokens");
-            for run in block.split_inclusive(|stage| *stage == Stage::LayerNorm) {
-                let [states @ .., Stage::LayerNorm] = run else { panic!("{block:?}") };
-                let [] = states.as_chunks::<2>().1 else { panic!("{block:?}") };
-                let pair = [Stage::Intermediate, Stage::Output];
-                assert!(!states.is_empty() && states.as_chunks().0.iter().all(|x| *x == pair));
+            let mine: Vec<_> = mine.map(|(stage, _)| *stage).collect();
+            for part in mine.chunk_by(|_, next| *next != Stage::QueryKeyValue) {
+                // A few rows or intermediate states may go through the last stages at a time.
+                let (first, block) = part.split_at(4);
+                assert_eq!(first, &Stage::ALL[1..5], "{threads} threads, {tokens} tokens");
+                for run in block.split_inclusive(|stage| *stage == Stage::LayerNorm) {
+                    let [states @ .., Stage::LayerNorm] = run else { panic!("{block:?}") };
+                    let [] = states.as_chunks::<2>().1 else { panic!("{block:?}") };
+                    let pair = [Stage::Intermediate, Stage::Output];
+                    assert!(!states.is_empty() && states.as_chunks().0.iter().all(|x| *x == pair));
+                }
             }
         }
     }

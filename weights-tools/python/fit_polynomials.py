@@ -2,7 +2,8 @@
 
 `exp` and `tanh` are interpolated at Chebyshev nodes in 40-digit arithmetic, which is within a small
 factor of the best polynomial of that degree. `2^x` and the normal distribution are fitted by least
-squares whose weights follow the error until it is the same everywhere, in f64, also piece by piece. All are rounded to
+squares whose weights follow the error until it is the same everywhere, in f64; the tail of the
+normal distribution so in each of its pieces. All are rounded to
 f32. Needs `mpmath` and `numpy`.
 
     python fit_polynomials.py
@@ -31,12 +32,19 @@ def fit(function, low, high, degree):
     return list(mp.lu_solve(matrix, mp.matrix([function(x) for x in nodes])))
 
 
+def literal(c):
+    """A number as a Rust f32 literal."""
+    c = np.float32(float(c))
+    if c == 0 or abs(c) > 1e-4:
+        return np.format_float_positional(c, unique=True, trim="0")
+    return np.format_float_scientific(c, unique=True)
+
+
 def show(name, coefficients):
     """Prints the coefficients as Rust f32 literals, highest power first (Horner's order)."""
     print(name)
     for c in reversed(coefficients):
-        print("   ", np.format_float_positional(np.float32(float(c)), unique=True, trim="-") if abs(c) > 1e-4
-              else np.format_float_scientific(np.float32(float(c)), unique=True), ",")
+        print("   ", literal(c), ",")
 
 
 def exp_remainder(r):
@@ -123,6 +131,5 @@ if __name__ == "__main__":
     scale, table = normal_tail_table(15, 5.2)
     print("normal tail by table: pieces of a *", np.float32(scale))
     for row in table:
-        print("    [", ", ".join(np.format_float_positional(np.float32(c), unique=True) if abs(c) > 1e-4 or c == 0
-                                else np.format_float_scientific(np.float32(c), unique=True) for c in row), "],")
+        print("    [", ", ".join(map(literal, row)), "],")
     show("tanh: (tanh(x)/x - 1)/x^2 on |x| <= 0.625", fit(tanh_remainder, mp.mpf(0), mp.mpf("0.625") ** 2, 4))

@@ -6,11 +6,11 @@ use crate::probe::Probe;
 use crate::scratch::PassBuffers;
 use crate::{Batch, Config};
 
-/// Fewest tokens of a share: as many as a product cuts off for a thread of its own.
+/// Fewest tokens of a share: as many rows as a product by vectors cuts off for a thread.
 const FEWEST_TOKENS: usize = 16;
 
-/// By what part of its own work the largest share may be above the average: more would cost what the
-/// fewer waits gain.
+/// By what part of its own work the largest share may be above the average: more would cost what fewer
+/// waits gain, since nobody helps a thread out with its share.
 const UNEVEN: f64 = 1.0 / 16.0;
 
 /// The sequences of a batch that one thread takes through all layers.
@@ -20,7 +20,7 @@ struct Share {
     batch: Batch,
     /// Which ones of the whole batch they are.
     sequences: Vec<usize>,
-    /// Multiply-adds of a layer, over twice the hidden size.
+    /// Multiply-adds of a layer, divided by twice the hidden size.
     work: usize,
     buffers: PassBuffers,
 }
@@ -73,7 +73,7 @@ impl Shares {
     where
         W: Fn(&Batch, &mut PassBuffers, Option<&mut P>) + Sync,
     {
-        run(&mut self.shares, Some(probe), work);
+        run_each(&mut self.shares, Some(probe), work);
     }
 
     /// Puts the hidden states of all shares back in the order of the batch: `out` is `[tokens, hidden]`.
@@ -101,7 +101,7 @@ impl Shares {
     }
 }
 
-fn run<P: Probe, W>(shares: &mut [Share], probe: Option<&mut P>, work: &W)
+fn run_each<P: Probe, W>(shares: &mut [Share], probe: Option<&mut P>, work: &W)
 where
     W: Fn(&Batch, &mut PassBuffers, Option<&mut P>) + Sync,
 {
@@ -110,7 +110,7 @@ where
         [share] => alone(|| work(&share.batch, &mut share.buffers, probe)),
         _ => {
             let (first, second) = shares.split_at_mut(shares.len() / 2);
-            join(|| run(first, probe, work), || run(second, None, work));
+            join(|| run_each(first, probe, work), || run_each(second, None, work));
         }
     }
 }

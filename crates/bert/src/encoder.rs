@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use nervio_kernels::{
     AttentionNumbers, AttentionShape, Epilogue, FeedForward, FeedForwardStep, Norm, PackedMatrix,
-    WeightKind, attention, attention_probabilities, feed_forward, layer_norm, matmul, row_threads,
-    threads,
+    WeightKind, attention, attention_probabilities, feed_forward, give_way, layer_norm, matmul,
+    row_threads, threads,
 };
 use nervio_simd::Isa;
 use nervio_weights::BertTensors;
@@ -148,6 +148,7 @@ impl Encoder {
         probe: &mut impl Probe,
     ) -> &'s [f32] {
         let Scratch { pass, shares, .. } = scratch;
+        // A probe is shown sequences in the order of the batch.
         let together = probe.wants_hidden_states() || probe.wants_attentions();
         // By tile registers threads have rows of their own as it is: see `by_rows`.
         if !together && self.isa.tiles().is_none() && shares.deal(batch, &self.config, threads()) {
@@ -182,6 +183,7 @@ impl Encoder {
                     self.attention_output(index, layer, &mut rows, &mut probe);
                     self.feed_forward(index, layer, &mut rows, &mut probe);
                 });
+                give_way();
             }
             if probe.wants_hidden_states() {
                 probe.hidden_state(index + 1, pass.hidden(config, tokens));
@@ -321,8 +323,8 @@ impl Layer {
     /// How many threads take rows of their own, of `rows`, from the output of attention to the end of the
     /// layer: all of them, or one where a product in between is better cut otherwise.
     ///
-    /// By vectors, passes gain nothing from fewer waits, and a thread that is done helps others out, whose
-    /// cores may be slower.
+    /// By vectors, rows of a thread's own gain nothing, and a thread that is done helps others out, whose
+    /// cores may be slower. Whole sequences of its own do: see [`Shares`](crate::by_sequences::Shares).
     fn sharing_threads(&self, isa: Isa, rows: usize) -> usize {
         let all = threads();
         let linears = [&self.attention_output, &self.intermediate, &self.output];

@@ -55,7 +55,7 @@ impl Stage {
 pub trait Probe: Send {
     /// A stage begins; `layer` is `None` outside the encoder layers. Those of a layer begin and end for each
     /// part in which a batch goes through it; those of its feed-forward block may do so in turns, a few
-    /// intermediate states or rows at a time. Where threads take rows or states of their own through
+    /// intermediate states or rows at a time. Where threads take sequences, rows or states of their own through
     /// several stages, these are the times of the first one.
     fn begin(&mut self, stage: Stage, layer: Option<usize>) {
         let _ = (stage, layer);
@@ -78,7 +78,8 @@ pub trait Probe: Send {
         let _ = (index, hidden);
     }
 
-    /// Whether attention probabilities are to be computed once more, by plain loops, and shown.
+    /// Whether attention probabilities are to be computed once more, by plain loops, and shown. Then, too,
+    /// all sequences go through a layer together.
     fn wants_attentions(&self) -> bool {
         false
     }

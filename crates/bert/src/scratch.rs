@@ -87,7 +87,8 @@ impl Scratch {
     }
 
     /// Bytes that a batch of `tokens` tokens needs at the most, the kernels' workspace not
-    /// counted.
+    /// counted. One that has seen batches of which threads took sequences of their own, and others, holds
+    /// the buffers of both.
     #[must_use]
     pub fn estimate(config: &Config, tokens: usize) -> usize {
         // Where threads have sequences of their own, hidden states are held twice.

@@ -17,6 +17,7 @@ use crate::math::{TAIL_END, minus_normal_tail, normal_cdf, sigmoid, tanh};
 pub enum Activation {
     /// `gelu`, `gelu_python`: `x Φ(x)` with the normal distribution Φ (Hendrycks and Gimpel,
     /// arXiv 1606.08415). Error below 2e-6, relative to `|x|` below 3e-7.
+    /// Of -∞ it is 0 or NaN, by instruction set.
     Gelu,
     /// `gelu_new`, `gelu_fast`, `gelu_pytorch_tanh`, `gelu_python_tanh`:
     /// `x σ(2 √(2/π) (x + 0.044715 x³))`, which is the tanh form.
@@ -257,6 +258,9 @@ mod tests {
                 );
             });
         }
+        on_every_leg(Activation::Gelu, &[f32::NEG_INFINITY], |_, y| {
+            assert!(y == 0.0 || y.is_nan())
+        });
         on_every_leg(Activation::Gelu, &[f32::INFINITY], |_, y| assert_eq!(y, f32::INFINITY));
     }
 

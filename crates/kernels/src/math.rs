@@ -117,10 +117,11 @@ const TAIL: [[f32; 16]; 5] = [
     [-0.5, -0.359_939_43, -0.236_612_59, -0.140_994_47, -0.075_717_26, -0.036_478_184, -0.015_709_538, -0.006_030_663_4, -0.002_059_083, -0.000_624_197_24, -0.000_167_761_67, -3.992_888e-05, -8.408_083e-06, -1.565_258e-06, -2.574_390_7e-07, 0.0],
 ];
 
-/// `-Φ(-x)`, half of `erfc(x / √2)` below zero, for `x` in [0, [`TAIL_END`]]: absolute error below 1.5e-7, exactly 0 at the
-/// end, never above 0.
+/// `-Φ(-x) = -erfc(x / √2) / 2` for `x` in [0, [`TAIL_END`]]: absolute error below 1.5e-7, exactly 0 at
+/// the end, never above 0.
 ///
-/// Half of the work of [`normal_cdf`] where [`look_up`](Simd::look_up) is one instruction.
+/// Fewer operations than [`normal_cdf`], and most of them no multiply-adds, where
+/// [`look_up`](Simd::look_up) is one instruction.
 #[inline(always)]
 pub(crate) fn minus_normal_tail<S: Simd>(s: S, x: S::Vector) -> S::Vector {
     let scale = s.splat(TAIL_PIECES);

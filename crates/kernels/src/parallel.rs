@@ -19,15 +19,15 @@ thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Sets a flag of this thread until it is dropped.
+/// Changes a flag of this thread until it is dropped.
 struct Flagged {
     flag: &'static LocalKey<Cell<bool>>,
     before: bool,
 }
 
 impl Flagged {
-    fn begin(flag: &'static LocalKey<Cell<bool>>) -> Self {
-        Self { flag, before: flag.replace(true) }
+    fn set(flag: &'static LocalKey<Cell<bool>>, value: bool) -> Self {
+        Self { flag, before: flag.replace(value) }
     }
 }
 
@@ -48,7 +48,7 @@ pub fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         return work();
     };
     let done = AtomicBool::new(false);
-    let _awake = Flagged::begin(&AWAKE);
+    let _awake = Flagged::set(&AWAKE, true);
     rayon::scope(|scope| {
         // Set when this closure is left, however it is.
         let _guard = SetOnDrop(&done);
@@ -66,7 +66,7 @@ pub fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 
 /// Does what other threads leave to be done until `done` is set.
 fn wait(done: &AtomicBool) {
-    let _awake = Flagged::begin(&AWAKE);
+    let _awake = Flagged::set(&AWAKE, true);
     let mut idle = 0;
     while !done.load(Ordering::Acquire) {
         if rayon::yield_now() == Some(Yield::Executed) {
@@ -89,7 +89,7 @@ fn wait(done: &AtomicBool) {
 pub fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
     let done = AtomicBool::new(false);
     // Also until rayon has noticed that the second half is done.
-    let _awake = Flagged::begin(&AWAKE);
+    let _awake = Flagged::set(&AWAKE, true);
     rayon::join(
         || {
             first();
@@ -105,12 +105,24 @@ pub fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
 
 /// Runs `work`, whose kernels are then computed by this thread alone.
 ///
-/// Threads that take some rows each through several kernels wait for one another once instead of after
-/// each kernel. What is computed is the same. `work` should not share out anything itself: pieces that
-/// others take are not alone, and what this thread takes of others meanwhile is.
+/// Threads that take some rows or sequences each through several kernels wait for one another once instead
+/// of after each kernel. What is computed is the same. `work` should not share out anything itself: pieces
+/// that others take are not alone, and what this thread takes of others meanwhile is, but for [`give_way`].
 pub fn alone<R>(work: impl FnOnce() -> R) -> R {
-    let _alone = Flagged::begin(&ALONE);
+    let _alone = Flagged::set(&ALONE, true);
     work()
+}
+
+/// In the middle of long work [`alone`], does what others have left to be done meanwhile, if anything: the
+/// pass of another caller may wait for this thread. Elsewhere kernels do so whenever they share work out.
+pub fn give_way() {
+    if !ALONE.get() {
+        return;
+    }
+    let _shared = Flagged::set(&ALONE, false);
+    // Not to wait for the end of another pass: see `keep_awake`.
+    let _awake = Flagged::set(&AWAKE, true);
+    while rayon::yield_now() == Some(Yield::Executed) {}
 }
 
 /// Threads that a kernel may use here: those of the current pool, or one inside of [`alone`].
@@ -237,7 +249,7 @@ fn middle(len: usize, step: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
-    use std::sync::{Arc, Barrier, mpsc};
+    use std::sync::{Arc, Barrier, Mutex, mpsc};
     use std::thread;
     use std::time::Duration;
 
@@ -295,6 +307,29 @@ mod tests {
             threads()
         });
         assert_eq!(left, 2);
+    }
+
+    #[test]
+    fn a_thread_that_is_alone_gives_way_to_others() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let (done, seen) = (&AtomicBool::new(false), &Mutex::new(Vec::new()));
+        pool.in_place_scope(|scope| {
+            let note = move || seen.lock().unwrap().push((ALONE.get(), AWAKE.get()));
+            scope.spawn(move |_| {
+                alone(|| {
+                    while !done.load(Ordering::Acquire) {
+                        give_way();
+                    }
+                    note();
+                });
+            });
+            scope.spawn(move |_| {
+                note();
+                done.store(true, Ordering::Release);
+            });
+        });
+        // The other's work is shared out as usual, and may not wait for passes.
+        assert_eq!(*seen.lock().unwrap(), [(false, true), (true, false)]);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::{Error, Recognizer};
 pub struct StageProfile {
     /// Which stage.
     pub stage: Stage,
-    /// Median over the runs, in seconds. Where threads take rows or intermediate states of their own through
-    /// several stages, the time of the first thread with its share of them.
+    /// Median over the runs, in seconds. Where threads take sequences, rows or intermediate states of their own
+    /// through several stages, the time of the first thread with its share of them.
     pub seconds: f64,
     /// Floating-point operations of its products in one pass; 0 for stages without a product.
     pub flops: u64,
