@@ -100,14 +100,14 @@ pub(crate) fn normal_cdf<S: Simd>(s: S, x: S::Vector) -> S::Vector {
     s.max(s.splat(0.0), s.mul_add(x, slope, s.splat(0.5)))
 }
 
-/// Pieces of [`minus_normal_tail`] in a unit: the last but one ends at 5.2.
+/// Pieces of [`minus_normal_tail`] in a unit of its argument: the last but one ends at 5.2.
 const TAIL_PIECES: f32 = 2.788_461_4;
 
 /// From here on [`minus_normal_tail`] is zero: the middle of the last piece.
 pub(crate) const TAIL_END: f32 = 15.0 / TAIL_PIECES;
 
-/// The piece around `n / TAIL_PIECES` is a polynomial in the distance from there, in pieces: its
-/// coefficients are the elements `n`, the one of the highest power first.
+/// Coefficients of each piece, the highest power in the first row: piece `n`, around `n / TAIL_PIECES`,
+/// is a polynomial in the distance from there, whose unit is the width of a piece.
 #[rustfmt::skip]
 const TAIL: [[f32; 16]; 5] = [
     [0.0, 0.000_263_117_28, 0.000_376_187_82, 0.000_304_059_6, 0.000_133_171_95, -2.000_392_9e-05, -9.416_226e-05, -9.710_638e-05, -6.73399e-05, -3.617_263_4e-05, -1.582_477_5e-05, -5.776_810_7e-06, -1.784_258_3e-06, -4.703_979_4e-07, -1.064_901_5e-07, 0.0],
@@ -120,7 +120,7 @@ const TAIL: [[f32; 16]; 5] = [
 /// `-Φ(-x) = -erfc(x / √2) / 2` for `x` in [0, [`TAIL_END`]]: absolute error below 1.5e-7, exactly 0 at
 /// the end, never above 0.
 ///
-/// Fewer operations than [`normal_cdf`], and most of them no multiply-adds, where
+/// Fewer operations than [`normal_cdf`], and half of them no multiply-adds, where
 /// [`look_up`](Simd::look_up) is one instruction.
 #[inline(always)]
 pub(crate) fn minus_normal_tail<S: Simd>(s: S, x: S::Vector) -> S::Vector {
