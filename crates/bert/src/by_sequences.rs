@@ -6,9 +6,6 @@ use crate::probe::Probe;
 use crate::scratch::PassBuffers;
 use crate::{Batch, Config};
 
-/// Fewest tokens of a share: as many rows as a product by vectors cuts off for a thread.
-const FEWEST_TOKENS: usize = 16;
-
 /// By what part of its own work the largest share may be above the average: more would cost what fewer
 /// waits gain, since nobody helps a thread out with its share.
 const UNEVEN: f64 = 1.0 / 16.0;
@@ -35,8 +32,14 @@ pub(crate) struct Shares {
 
 impl Shares {
     /// Deals the sequences of a batch to `threads` threads, the longest first, each to the one that has
-    /// least to do. Whether the shares are long and even enough for it to pay.
-    pub(crate) fn deal(&mut self, batch: &Batch, config: &Config, threads: usize) -> bool {
+    /// least to do. Whether every share has the `fewest` tokens at least and all are even enough for it to pay.
+    pub(crate) fn deal(
+        &mut self,
+        batch: &Batch,
+        config: &Config,
+        threads: usize,
+        fewest: usize,
+    ) -> bool {
         if threads < 2 || batch.ends().len() < threads {
             return false;
         }
@@ -63,7 +66,7 @@ impl Shares {
         }
         let works = self.shares.iter().map(|share| share.work);
         let average = works.clone().sum::<usize>() as f64 / threads as f64;
-        self.shares.iter().all(|share| share.batch.tokens() >= FEWEST_TOKENS)
+        self.shares.iter().all(|share| share.batch.tokens() >= fewest)
             && works.max().is_some_and(|most| most as f64 * (1.0 - UNEVEN) <= average)
     }
 
@@ -147,7 +150,7 @@ mod tests {
         // Each again with the buffers of the ones before.
         for lengths in [&[20; 9][..], &[50, 3, 0, 25, 26, 2, 49], &[16, 16, 16], &[30; 6]] {
             let batch = batch(lengths);
-            assert!(shares.deal(&batch, &config, 3), "{lengths:?}");
+            assert!(shares.deal(&batch, &config, 3, 16), "{lengths:?}");
             let seen = Mutex::new(Vec::new());
             let work = |own: &Batch, buffers: &mut PassBuffers, probe: Option<&mut ()>| {
                 seen.lock().unwrap().push((own.tokens(), probe.is_some()));
@@ -172,23 +175,26 @@ mod tests {
     #[test]
     fn few_short_or_uneven_sequences_stay_together() {
         let config = config(384);
-        let deals =
-            |lengths: &[usize], threads| Shares::default().deal(&batch(lengths), &config, threads);
+        let deals = |lengths: &[usize], threads| {
+            Shares::default().deal(&batch(lengths), &config, threads, 16)
+        };
         assert!(deals(&[128; 8], 2) && deals(&[16, 16], 2) && deals(&[100, 50, 50], 2));
         assert!(deals(&[60, 61, 59, 60], 2) && deals(&[40; 54], 8));
         for lengths in [&[][..], &[512], &[0, 0], &[15, 15], &[100, 80], &[128; 3], &[300, 0]] {
             assert!(!deals(lengths, 2), "{lengths:?}");
         }
         assert!(!deals(&[128; 8], 1) && !deals(&[128; 8], 3) && !deals(&[128; 8], 16));
+        let deals = |fewest| Shares::default().deal(&batch(&[20, 10, 10]), &config, 2, fewest);
+        assert!(deals(20) && !deals(21));
     }
 
     #[test]
     fn long_sequences_count_for_more_than_their_tokens() {
         let (config, mut shares) = (config(8), Shares::default());
         // Attention to 400 tokens is most of the work of a model as narrow as this.
-        assert!(!shares.deal(&batch(&[400, 100, 100, 100, 100]), &config, 2));
+        assert!(!shares.deal(&batch(&[400, 100, 100, 100, 100]), &config, 2, 16));
         let tokens: Vec<_> = shares.shares.iter().map(|share| share.batch.tokens()).collect();
         assert_eq!(tokens, [400, 400]);
-        assert!(shares.deal(&batch(&[200, 100, 100, 100, 20]), &config, 2));
+        assert!(shares.deal(&batch(&[200, 100, 100, 100, 20]), &config, 2, 16));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use nervio_kernels::{
     AttentionNumbers, AttentionShape, Epilogue, FeedForward, FeedForwardStep, Norm, PackedMatrix,
     WeightKind, attention, attention_probabilities, feed_forward, give_way, layer_norm, matmul,
-    row_threads, threads,
+    row_threads, thread_rows, threads,
 };
 use nervio_simd::Isa;
 use nervio_weights::BertTensors;
@@ -151,13 +151,23 @@ impl Encoder {
         // A probe is shown sequences in the order of the batch.
         let together = probe.wants_hidden_states() || probe.wants_attentions();
         // By tile registers threads have rows of their own as it is: see `by_rows`.
-        if !together && self.isa.tiles().is_none() && shares.deal(batch, &self.config, threads()) {
+        let vectors = self.isa.tiles().is_none();
+        if !together
+            && vectors
+            && shares.deal(batch, &self.config, threads(), self.fewest_own_tokens())
+        {
             shares.run(probe, &|batch, pass, mut probe| self.pass(batch, pass, &mut probe));
             shares.collect(batch, &self.config, pass.hidden(&self.config, batch.tokens()));
         } else {
             self.pass(batch, pass, probe);
         }
         pass.hidden(&self.config, batch.tokens())
+    }
+
+    /// Tokens from which on a thread may have some of its own in every product.
+    fn fewest_own_tokens(&self) -> usize {
+        let linears = self.layers.iter().flat_map(Layer::linears);
+        linears.map(|linear| thread_rows(self.isa, &linear.weights)).max().unwrap_or(1)
     }
 
     /// Takes all sequences of a batch through the layers together.

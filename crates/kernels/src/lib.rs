@@ -54,7 +54,7 @@ pub use frozen::{Frozen, SharedBytes};
 pub use layer_norm::{Norm, layer_norm, layer_norm_reference};
 pub use matmul::{
     Element, Epilogue, FeedForward, FeedForwardStep, PackedMatrix, WeightKind, feed_forward,
-    matmul, matmul_reference, nearest_i8, row_threads,
+    matmul, matmul_reference, nearest_i8, row_threads, thread_rows,
 };
 pub use parallel::{alone, give_way, join, keep_awake, threads};
 pub use peak::{peak_gflops, peak_int8_gops, peak_linear_gflops, read_bandwidth};

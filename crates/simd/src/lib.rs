@@ -73,6 +73,8 @@ mod neon;
 #[cfg(not(target_arch = "x86_64"))]
 mod no_amx;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod processor;
 mod simd;
 
 #[cfg(target_arch = "x86_64")]

@@ -7,11 +7,11 @@ pub(crate) const LINE: usize = 64;
 
 /// What the rounds of a tile ask for.
 pub(crate) trait Ahead {
-    /// Shares it out among that many rounds.
-    fn share(&mut self, rounds: usize);
+    /// Shares it out among that many rounds of `lines` each.
+    fn share(&mut self, rounds: usize, lines: usize);
 
-    /// Asks for the share of the next round, `lines` at the most: a constant, so that no branch is left
-    /// of it.
+    /// Asks for the share of the next round, as many `lines` as were said: a constant, so that no branch is
+    /// left of it.
     fn round<S: Simd>(&mut self, s: S, lines: usize);
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Nothing;
 
 impl Ahead for Nothing {
     #[inline(always)]
-    fn share(&mut self, _: usize) {}
+    fn share(&mut self, _: usize, _: usize) {}
 
     #[inline(always)]
     fn round<S: Simd>(&mut self, _: S, _: usize) {}
@@ -36,27 +36,40 @@ impl Ahead for Nothing {
 pub(crate) struct Lines {
     at: *const u8,
     len: usize,
+    spread: bool,
+    /// Bytes between two lines of a round.
+    stride: usize,
+    /// Bytes between two rounds.
     step: usize,
 }
 
 impl Lines {
-    /// The lines of `bytes`; of `near`, which is in the caches, if there are none.
-    pub(crate) fn new<T>(bytes: &[u8], near: &[T]) -> Self {
+    /// The lines of `bytes`; of `near`, which is in the caches, if there are none. They are `spread` if the
+    /// lines of a round lie far from one another: then the processor looks ahead from each of them, where it
+    /// otherwise does from one.
+    pub(crate) fn new<T>(bytes: &[u8], near: &[T], spread: bool) -> Self {
         let at = if bytes.is_empty() { near.as_ptr().cast() } else { bytes.as_ptr() };
-        Self { at, len: bytes.len(), step: 0 }
+        Self { at, len: bytes.len(), spread, stride: LINE, step: 0 }
     }
 }
 
 impl Ahead for Lines {
     #[inline(always)]
-    fn share(&mut self, rounds: usize) {
-        self.step = self.len.div_ceil(rounds.max(1));
+    fn share(&mut self, rounds: usize, lines: usize) {
+        let rounds = rounds.max(1);
+        // More than they can ask for: a part of each round's stretch.
+        if !self.spread || self.len > rounds * lines * LINE {
+            (self.stride, self.step) = (LINE, self.len.div_ceil(rounds));
+        } else {
+            self.stride = self.len.div_ceil(lines.max(1)).next_multiple_of(LINE);
+            self.step = self.stride.div_ceil(rounds);
+        }
     }
 
     #[inline(always)]
     fn round<S: Simd>(&mut self, s: S, lines: usize) {
         for line in 0..lines {
-            s.prefetch_later(self.at.wrapping_add(line * LINE));
+            s.prefetch_later(self.at.wrapping_add(line * self.stride));
         }
         self.at = self.at.wrapping_add(self.step);
     }

@@ -60,6 +60,8 @@ pub(crate) struct Product<'a> {
     pub(crate) depth: usize,
     /// Columns of the whole result: the stride of the residual.
     pub(crate) columns: usize,
+    /// Whether a round of a tile asks for lines far from one another.
+    pub(crate) spread: bool,
     /// What is most often read after the last column panel; may be empty.
     pub(crate) then: &'a [u8],
 }
@@ -164,7 +166,8 @@ impl Columns<'_, '_> {
         for panel in tiles {
             let row = panels.start(panel) - first;
             let count = panels.start(panel + 1) - first - row;
-            let ahead = Lines::new(next.next().unwrap_or(&[]), right.bytes());
+            let share = next.next().unwrap_or(&[]);
+            let ahead = Lines::new(share, right.bytes(), self.product.spread);
             let mut job = TileJob { steps, panel, right, ahead, row, column };
             by_rows!(count, P, R => self.tile::<S, R, V, P>(s, &mut job));
             if let (Some(activation), true) = (self.product.epilogue.activation(), steps.last()) {

@@ -209,7 +209,9 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize, const P: us
 ) -> [[S::Vector; V]; R] {
     let mut sums = [[s.splat_i32(0); V]; R];
     let (left, _) = left.as_chunks::<P>();
-    ahead.share(V / S::INT8_VECTORS.min(V) * left.len().div_ceil(quads_at_once::<S>()));
+    let strips = V / S::INT8_VECTORS.min(V);
+    let rounds = strips * left.len().div_ceil(quads_at_once::<S>());
+    ahead.share(rounds, lines_of_round::<S>(V) / strips);
     if S::INT8_VECTORS < V {
         assert_eq!((V, S::INT8_VECTORS), (2, 1), "a panel of two vectors, taken one by one");
         let strips = [
@@ -225,6 +227,12 @@ pub(crate) fn multiply_int8<S: Simd, const R: usize, const V: usize, const P: us
         sums = add_up::<S, R, V, V, P, 0>(s, left, right.values, &mut ahead);
     }
     to_numbers::<S, R, V>(s, sums, rows, right)
+}
+
+/// Lines of a panel of `vectors` vectors that are read in a round: all are asked for.
+#[inline(always)]
+fn lines_of_round<S: Simd>(vectors: usize) -> usize {
+    quads_at_once::<S>() * vectors * S::LANES * STEP / LINE
 }
 
 /// The numbers that the sums of a tile stand for.
@@ -264,7 +272,7 @@ fn add_up<
     ahead: &mut impl Ahead,
 ) -> [[S::Int; N]; R] {
     let quad = V * S::LANES * STEP;
-    let lines = quads_at_once::<S>() * quad * N / V / LINE;
+    let lines = lines_of_round::<S>(V) * N / V;
     let mut sums = [[s.splat_i32(0); N]; R];
     let (rounds, singles) =
         if adds_pairs::<S>() { left.as_chunks::<QUADS>() } else { (&[][..], left) };

@@ -75,20 +75,28 @@ use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 const SUPER_ROWS: usize = 192;
 
 /// Inputs and outputs from which on reading weights in half precision takes longer than splitting up to
-/// some 190 rows.
+/// some 190 rows. The weights of models with smaller matrices, of 16 bits or less, are near in some cache.
 const LARGE: usize = 768;
 
-/// Rows from which on a thread has some of its own. Fewer are cut between columns.
+/// Rows from which on a thread has some of its own in [`matmul`]. Fewer are cut between columns.
 ///
 /// Threads with rows of their own each read all weights, but few states that another core has written,
-/// whose caches may be far. With tile registers each reads and splits all weights, where otherwise
+/// whose caches may be far. A core that [outruns memory](Isa::outruns_memory) has to wait for weights
+/// unless its rows are more. With tile registers each reads and splits all weights, where otherwise
 /// each splits all rows: for f32, and for large matrices in half precision, that is worth it from some
 /// more rows on.
-fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
-    if isa.tiles().is_none() {
-        return 16;
-    }
+#[must_use]
+pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     let large = weights.rows().min(weights.depth()) >= LARGE;
+    if isa.tiles().is_none() {
+        return match weights.kind() {
+            _ if !isa.outruns_memory() => 16,
+            WeightKind::F32 => 32,
+            WeightKind::F16 | WeightKind::BF16 if large => 64,
+            WeightKind::Int8 if large => 32,
+            _ => 16,
+        };
+    }
     match (weights.kind(), split_by_threads(isa, weights)) {
         (WeightKind::F32, true) => 96,
         (WeightKind::F16 | WeightKind::BF16, true) if large => 96,
@@ -189,6 +197,7 @@ impl Job<'_> {
                     first_row: start,
                     depth: k,
                     columns: n,
+                    spread: self.isa.outruns_memory(),
                     then: &[],
                 };
                 self.block(&product, out.block(block, 0..n), pieces);

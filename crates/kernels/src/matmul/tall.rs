@@ -10,7 +10,7 @@ use nervio_simd::{Isa, Kernel, Simd};
 
 use super::ahead::{Ahead, Lines};
 use super::block::{DEPTH, Product};
-use super::tile::{Place, STEP, Weight, by_rows, finish, multiply_strip};
+use super::tile::{Place, STEP, Weight, by_rows, finish, lines_of_round, multiply_strip};
 use crate::parallel::Block;
 
 /// Vectors in a row of a column panel.
@@ -56,8 +56,8 @@ impl<T: Weight + Pod> Kernel for MultiplyTall<'_, '_, T> {
             let (panel, next) = self.panels[start..].split_at(panel_len);
             // The panel beside the block's last is most often what this thread computes next.
             let next: &[u8] = cast_slice(&next[..panel_len.min(next.len())]);
-            let mut ahead = Lines::new(next, panel);
-            ahead.share(VECTORS * depth.div_ceil(STEP));
+            let mut ahead = Lines::new(next, panel, self.product.spread);
+            ahead.share(VECTORS * depth.div_ceil(STEP), lines_of_round::<T>(width));
             for index in rows.at(first)..rows.at(first + count) {
                 let tile = Tile { index, row: rows.start(index) - first, column, panel };
                 self.rows::<S>(s, rows.start(index + 1) - rows.start(index), &tile, ahead);

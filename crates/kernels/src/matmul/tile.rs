@@ -110,6 +110,12 @@ impl Weight for bf16 {
     }
 }
 
+/// Lines that a round asks for: half of what it reads, so that two tiles of rows, or the two strips of a
+/// tall one, fetch the whole next panel.
+pub(crate) const fn lines_of_round<T>(width: usize) -> usize {
+    STEP * width * size_of::<T>() / LINE / 2
+}
+
 /// The sums of one tile, each through its steps one after the other from zero.
 ///
 /// `left` is `[steps / STEP][tile rows][STEP]`, of which the first `R` rows are used, with `P` the
@@ -121,7 +127,8 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
     right: &[f32],
     mut ahead: impl Ahead,
 ) -> [[S::Vector; V]; R] {
-    ahead.share(right.len() / (STEP * V * S::LANES));
+    let width = V * S::LANES;
+    ahead.share(right.len() / (STEP * width), lines_of_round::<f32>(width));
     multiply_strip::<S, f32, R, V, V, P>(s, left, right, 0, &mut ahead)
 }
 
@@ -149,9 +156,7 @@ pub(crate) fn multiply_strip<
     for left in &left[..whole] {
         // Not zipped: two pointers that advance take fewer instructions than one index.
         let Some(right) = rights.next() else { break };
-        // Half of the lines that a round reads: two tiles of rows, or the two strips of a tall one,
-        // fetch the whole next panel.
-        ahead.round(s, STEP * width * size_of::<T>() / LINE / 2);
+        ahead.round(s, lines_of_round::<T>(width));
         let right = &right[..(STEP - 1) * width + N * S::LANES];
         for step in 0..STEP {
             sums = advance::<S, T, R, N, P>(s, left, step, &right[step * width..], sums);

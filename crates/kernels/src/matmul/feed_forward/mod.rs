@@ -105,6 +105,7 @@ pub fn feed_forward(
 
 /// The product of some rows with all of the weights.
 fn product<'a>(
+    isa: Isa,
     left: Left<'a>,
     weights: &'a PackedMatrix,
     epilogue: &'a Epilogue<'a>,
@@ -119,6 +120,7 @@ fn product<'a>(
         first_row: 0,
         depth: weights.depth(),
         columns: weights.rows(),
+        spread: isa.outruns_memory(),
         then,
     }
 }
@@ -130,7 +132,7 @@ mod tests {
     use half::{bf16, f16};
 
     use super::*;
-    use crate::matmul::Element;
+    use crate::matmul::{Element, thread_rows};
     use crate::parallel::alone;
 
     fn noise(seed: usize, index: usize) -> f32 {
@@ -292,13 +294,14 @@ mod tests {
         };
         for isa in Isa::supported().filter(|isa| isa.tiles().is_none()) {
             let float = Parameters::new(isa, (64, 1056), |x| x);
+            let own = thread_rows(isa, &float.output);
             for (threads, rows, expected) in [
                 (1, 1, true),
                 (1, 400, true),
-                (2, 31, false),
-                (2, 32, true),
-                (3, 32, false),
-                (3, 48, true),
+                (2, 2 * own - 1, false),
+                (2, 2 * own, true),
+                (3, 2 * own, false),
+                (3, 3 * own, true),
             ] {
                 let is = fused(isa, &float, threads, rows);
                 assert_eq!(is, expected, "{isa}: {threads} threads, {rows} rows");

@@ -91,7 +91,8 @@ impl MultiplyStates<'_, '_> {
             let mut next = shares(next, count);
             for row in 0..count {
                 let panel = first_panel + row;
-                let ahead = Lines::new(next.next().unwrap_or(&[]), right.bytes());
+                let share = next.next().unwrap_or(&[]);
+                let ahead = Lines::new(share, right.bytes(), product.spread);
                 let at = column - columns.start;
                 let mut job = TileJob { steps: &steps, panel, right, ahead, row, column: at };
                 let rows = product.rows.start(panel + 1) - product.rows.start(panel);

@@ -67,8 +67,8 @@ impl<'a> ByTiles<'a> {
         let rows = RowPanels::new(x.len() / hidden, Tiles::ROWS);
         let first = Epilogue::BiasActivation(block.intermediate_bias, block.activation);
         let second = Epilogue::BiasResidual(block.output_bias, x);
-        let intermediate = product(Left::Rows(x), block.intermediate, &first, rows, &[]);
-        let output = product(Left::Rows(&[]), block.output, &second, rows, &[]);
+        let intermediate = product(self.isa, Left::Rows(x), block.intermediate, &first, rows, &[]);
+        let output = product(self.isa, Left::Rows(&[]), block.output, &second, rows, &[]);
         // Rows are split for them.
         watch(FeedForwardStep::Intermediate);
         self.leaves.with(|buffers| {

@@ -90,13 +90,13 @@ impl<'a> ByVectors<'a> {
                 let states = buffers.states_f32.first(rows.packed_len(len));
                 watch(FeedForwardStep::Intermediate);
                 let then = first_read(block.output, 0, start..start + len);
-                let intermediate = product(x, block.intermediate, &first, rows, then);
+                let intermediate = product(isa, x, block.intermediate, &first, rows, then);
                 States { product: &intermediate, columns: start..start + len, pieces }
                     .multiply(isa, leaves, states);
                 watch(FeedForwardStep::Output);
                 let left = Left::Float(FloatLeft { values: states, start, len });
                 let then = first_read(block.intermediate, start + len, 0..hidden);
-                let output = product(left, block.output, &second, rows, then);
+                let output = product(isa, left, block.output, &second, rows, then);
                 let rows = RowBorders::Panels(rows);
                 let cut = Cut { rows, column_step: width, cost: len, pieces };
                 for_each_block(out.reborrow(), &cut, &|block| {
