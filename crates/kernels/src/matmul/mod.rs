@@ -75,31 +75,41 @@ use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 const SUPER_ROWS: usize = 192;
 
 /// Inputs and outputs from which on reading weights in half precision takes longer than splitting up to
-/// some 190 rows. The weights of models with smaller matrices, of 16 bits or less, are near in some cache.
+/// some 190 rows.
 const LARGE: usize = 768;
+
+/// Whether `weights` are of a matrix whose inputs and outputs are many.
+fn large(weights: &PackedMatrix) -> bool {
+    weights.rows().min(weights.depth()) >= LARGE
+}
+
+/// Whether a core that multiplies by few rows has to wait for `weights`: it [outruns memory](Isa::outruns_memory),
+/// and a model of such matrices is too large for the caches. Of smaller matrices with 16 bits or less it is not.
+fn waits_for(isa: Isa, weights: &PackedMatrix) -> bool {
+    isa.outruns_memory() && (weights.kind() == WeightKind::F32 || large(weights))
+}
+
+/// Row panels up to which weights are asked for at several places at once: with more, there is time.
+const SPREAD_PANELS: usize = 6;
 
 /// Rows from which on a thread has some of its own in [`matmul`]. Fewer are cut between columns.
 ///
 /// Threads with rows of their own each read all weights, but few states that another core has written,
-/// whose caches may be far. A core that [outruns memory](Isa::outruns_memory) has to wait for weights
-/// unless its rows are more. With tile registers each reads and splits all weights, where otherwise
-/// each splits all rows: for f32, and for large matrices in half precision, that is worth it from some
-/// more rows on.
+/// whose caches may be far. Where a core would have to wait for weights its rows must be more. With tile
+/// registers each reads and splits all weights, where otherwise each splits all rows: for f32, and for large
+/// matrices in half precision, that is worth it from some more rows on.
 #[must_use]
 pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
-    let large = weights.rows().min(weights.depth()) >= LARGE;
     if isa.tiles().is_none() {
         return match weights.kind() {
-            _ if !isa.outruns_memory() => 16,
-            WeightKind::F32 => 32,
-            WeightKind::F16 | WeightKind::BF16 if large => 64,
-            WeightKind::Int8 if large => 32,
-            _ => 16,
+            _ if !waits_for(isa, weights) => 16,
+            WeightKind::F16 | WeightKind::BF16 => 64,
+            _ => 32,
         };
     }
     match (weights.kind(), split_by_threads(isa, weights)) {
         (WeightKind::F32, true) => 96,
-        (WeightKind::F16 | WeightKind::BF16, true) if large => 96,
+        (WeightKind::F16 | WeightKind::BF16, true) if large(weights) => 96,
         (WeightKind::F32, false) => 64,
         _ => 32,
     }
@@ -112,6 +122,11 @@ pub fn row_threads(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
     let amount = rows.saturating_mul(weights.depth()).saturating_mul(weights.rows());
     let own = rows / thread_rows(isa, weights);
     if amount < GRAIN { 1 } else { threads().min(own).max(1) }
+}
+
+/// Whether the tiles of so many rows ask for lines of weights far from one another.
+fn spread(isa: Isa, weights: &PackedMatrix, rows: RowPanels) -> bool {
+    rows.count() <= SPREAD_PANELS && waits_for(isa, weights)
 }
 
 /// Most tiles of rows for which weights in half precision are widened one by one.
@@ -197,7 +212,7 @@ impl Job<'_> {
                     first_row: start,
                     depth: k,
                     columns: n,
-                    spread: self.isa.outruns_memory(),
+                    spread: spread(self.isa, self.weights, rows),
                     then: &[],
                 };
                 self.block(&product, out.block(block, 0..n), pieces);

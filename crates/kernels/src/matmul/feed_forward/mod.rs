@@ -20,9 +20,9 @@ use self::tiles::ByTiles;
 use self::vectors::ByVectors;
 use super::block::{Left, Product};
 use super::epilogue::Epilogue;
-use super::matmul;
 use super::packed_matrix::PackedMatrix;
 use super::row_panels::RowPanels;
+use super::{matmul, spread};
 use crate::activation::Activation;
 use crate::layer_norm::{Norm, layer_norm};
 use crate::workspace::Workspace;
@@ -120,7 +120,7 @@ fn product<'a>(
         first_row: 0,
         depth: weights.depth(),
         columns: weights.rows(),
-        spread: isa.outruns_memory(),
+        spread: spread(isa, weights, rows),
         then,
     }
 }
