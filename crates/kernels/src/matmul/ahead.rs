@@ -51,6 +51,17 @@ impl Lines {
         let at = if bytes.is_empty() { near.as_ptr().cast() } else { bytes.as_ptr() };
         Self { at, len: bytes.len(), spread, stride: LINE, step: 0 }
     }
+
+    /// One of the lines that the next round asks for.
+    #[inline(always)]
+    fn line(&self, index: usize) -> *const u8 {
+        self.at.wrapping_add(index * self.stride)
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) {
+        self.at = self.at.wrapping_add(self.step);
+    }
 }
 
 impl Ahead for Lines {
@@ -69,8 +80,55 @@ impl Ahead for Lines {
     #[inline(always)]
     fn round<S: Simd>(&mut self, s: S, lines: usize) {
         for line in 0..lines {
-            s.prefetch_later(self.at.wrapping_add(line * self.stride));
+            s.prefetch_later(self.line(line));
         }
-        self.at = self.at.wrapping_add(self.step);
+        self.advance();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_line_is_asked_for_if_there_are_enough_rounds() {
+        for spread in [false, true] {
+            for (lines, rounds, len) in [
+                (4, 192, 768 * LINE),
+                (4, 192, 512 * LINE),
+                (4, 192, 70 * LINE),
+                (2, 192, 384 * LINE),
+                (2, 7, 13 * LINE),
+                (1, 5, 5 * LINE),
+                (4, 3, 12 * LINE),
+                (4, 3, LINE),
+            ] {
+                let bytes = vec![0_u8; len];
+                let mut ahead = Lines::new(&bytes, &bytes, spread);
+                ahead.share(rounds, lines);
+                let mut asked = BTreeSet::new();
+                for _ in 0..rounds {
+                    let at = |line| (ahead.line(line).addr() - bytes.as_ptr().addr()) / LINE;
+                    asked.extend((0..lines).map(at));
+                    ahead.advance();
+                }
+                let missing: Vec<_> = (0..len / LINE).filter(|x| !asked.contains(x)).collect();
+                assert!(missing.is_empty(), "{lines} x {rounds}, {len} {spread}: {missing:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_of_a_round_are_spread_only_if_all_can_be_asked_for() {
+        let bytes = vec![0_u8; 1536 * LINE];
+        for (spread, len, stride) in
+            [(false, 768, LINE), (true, 768, 192 * LINE), (true, 1536, LINE)]
+        {
+            let mut ahead = Lines::new(&bytes[..len * LINE], &bytes, spread);
+            ahead.share(192, 4);
+            assert_eq!(ahead.stride, stride, "{spread} {len}");
+        }
     }
 }

@@ -309,3 +309,31 @@ fn pack_operand<'a>(
     quantize_left(isa, values, &mut buffers.scales, left, rows, k);
     Left::Int8(Int8Left { values, scales: &buffers.scales })
 }
+
+#[cfg(test)]
+mod tests {
+    use half::f16;
+
+    use super::*;
+
+    #[test]
+    fn threads_have_fewer_rows_of_their_own_where_weights_are_near() {
+        fn pack<T: Element>(isa: Isa, size: usize, one: T) -> PackedMatrix {
+            PackedMatrix::pack(isa, size, size, |_, row: &mut [T]| row.fill(one), Vec::new())
+        }
+        for isa in Isa::supported().filter(|isa| isa.tiles().is_none()) {
+            let waits = isa.outruns_memory();
+            for (weights, far) in [
+                (pack(isa, 64, 1.0_f32), 32),
+                (pack(isa, 64, f16::ONE), 16),
+                (pack(isa, 768, f16::ONE), 64),
+            ] {
+                let rows = if waits { far } else { 16 };
+                assert_eq!(thread_rows(isa, &weights), rows, "{isa} {:?}", weights.kind());
+                let few = RowPanels::new(24, 12);
+                assert_eq!(spread(isa, &weights, few), waits && far > 16, "{isa}");
+                assert!(!spread(isa, &weights, RowPanels::new(128, 12)), "{isa}");
+            }
+        }
+    }
+}
