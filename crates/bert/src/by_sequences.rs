@@ -32,7 +32,8 @@ pub(crate) struct Shares {
 
 impl Shares {
     /// Deals the sequences of a batch to `threads` threads, the longest first, each to the one that has
-    /// least to do. Whether every share has the `fewest` tokens at least and all are even enough for it to pay.
+    /// least to do. Whether every share has at least the `fewest` tokens and all are even enough for it to
+    /// pay.
     pub(crate) fn deal(
         &mut self,
         batch: &Batch,

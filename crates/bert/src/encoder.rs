@@ -164,7 +164,7 @@ impl Encoder {
         pass.hidden(&self.config, batch.tokens())
     }
 
-    /// Tokens from which on a thread may have some of its own in every product.
+    /// Tokens from which on a thread may have some of its own in every product: as the most exacting one.
     fn fewest_own_tokens(&self) -> usize {
         let linears = self.layers.iter().flat_map(Layer::linears);
         linears.map(|linear| thread_rows(self.isa, &linear.weights)).max().unwrap_or(1)

@@ -4,8 +4,8 @@
 use core::arch::x86_64::__cpuid;
 use std::sync::OnceLock;
 
-/// Whether this is a processor by Intel: leaf 0 of `cpuid` (Intel SDM, volume 2, `CPUID`). Asked once, since
-/// virtual machines are left for the answer.
+/// Whether this is a processor by Intel: leaf 0 of `cpuid` (Intel SDM, volume 2, `CPUID`). Asked once: in a
+/// virtual machine the host answers, which takes its time.
 pub(crate) fn is_intel() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
     *ANSWER.get_or_init(|| {

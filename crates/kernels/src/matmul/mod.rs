@@ -75,7 +75,7 @@ use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 const SUPER_ROWS: usize = 192;
 
 /// Inputs and outputs from which on reading weights in half precision takes longer than splitting up to
-/// some 190 rows.
+/// some 190 rows, and from which on weights of any kind come from memory.
 const LARGE: usize = 768;
 
 /// Whether `weights` are of a matrix whose inputs and outputs are many.
@@ -83,13 +83,15 @@ fn large(weights: &PackedMatrix) -> bool {
     weights.rows().min(weights.depth()) >= LARGE
 }
 
-/// Whether a core that multiplies by few rows has to wait for `weights`: it [outruns memory](Isa::outruns_memory),
-/// and a model of such matrices is too large for the caches. Of smaller matrices with 16 bits or less it is not.
+/// Whether a core that multiplies by few rows has to wait for `weights`, by vectors: it
+/// [outruns memory](Isa::outruns_memory), and they are not small enough to stay in some cache between two passes.
 fn waits_for(isa: Isa, weights: &PackedMatrix) -> bool {
-    isa.outruns_memory() && (weights.kind() == WeightKind::F32 || large(weights))
+    let far = weights.kind() == WeightKind::F32 || large(weights);
+    isa.tiles().is_none() && isa.outruns_memory() && far
 }
 
 /// Row panels up to which weights are asked for at several places at once: with more, there is time.
+/// A single one of floats cannot ask for all of the next panel, and keeps to one place.
 const SPREAD_PANELS: usize = 6;
 
 /// Rows from which on a thread has some of its own in [`matmul`]. Fewer are cut between columns.
@@ -101,17 +103,22 @@ const SPREAD_PANELS: usize = 6;
 #[must_use]
 pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     if isa.tiles().is_none() {
-        return match weights.kind() {
-            _ if !waits_for(isa, weights) => 16,
-            WeightKind::F16 | WeightKind::BF16 => 64,
-            _ => 32,
-        };
+        return rows_by_vectors(waits_for(isa, weights), weights.kind());
     }
     match (weights.kind(), split_by_threads(isa, weights)) {
         (WeightKind::F32, true) => 96,
         (WeightKind::F16 | WeightKind::BF16, true) if large(weights) => 96,
         (WeightKind::F32, false) => 64,
         _ => 32,
+    }
+}
+
+/// [`thread_rows`] where vectors multiply weights of `kind`, for which a core may have to wait.
+fn rows_by_vectors(waits: bool, kind: WeightKind) -> usize {
+    match kind {
+        _ if !waits => 16,
+        WeightKind::F16 | WeightKind::BF16 => 64,
+        WeightKind::F32 | WeightKind::Int8 => 32,
     }
 }
 
@@ -317,22 +324,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threads_have_fewer_rows_of_their_own_where_weights_are_near() {
+    fn threads_have_more_rows_of_their_own_where_weights_are_waited_for() {
+        let kinds = [WeightKind::F32, WeightKind::F16, WeightKind::BF16, WeightKind::Int8];
+        assert_eq!(kinds.map(|kind| rows_by_vectors(false, kind)), [16; 4]);
+        assert_eq!(kinds.map(|kind| rows_by_vectors(true, kind)), [32, 64, 64, 32]);
+    }
+
+    #[test]
+    fn only_weights_in_f32_and_large_ones_are_waited_for() {
         fn pack<T: Element>(isa: Isa, size: usize, one: T) -> PackedMatrix {
             PackedMatrix::pack(isa, size, size, |_, row: &mut [T]| row.fill(one), Vec::new())
         }
-        for isa in Isa::supported().filter(|isa| isa.tiles().is_none()) {
-            let waits = isa.outruns_memory();
+        for isa in Isa::supported() {
+            let outruns = isa.outruns_memory() && isa.tiles().is_none();
             for (weights, far) in [
-                (pack(isa, 64, 1.0_f32), 32),
-                (pack(isa, 64, f16::ONE), 16),
-                (pack(isa, 768, f16::ONE), 64),
+                (pack(isa, 64, 1.0_f32), true),
+                (pack(isa, 64, f16::ONE), false),
+                (pack(isa, LARGE - 1, f16::ONE), false),
+                (pack(isa, LARGE, f16::ONE), true),
             ] {
-                let rows = if waits { far } else { 16 };
-                assert_eq!(thread_rows(isa, &weights), rows, "{isa} {:?}", weights.kind());
-                let few = RowPanels::new(24, 12);
-                assert_eq!(spread(isa, &weights, few), waits && far > 16, "{isa}");
-                assert!(!spread(isa, &weights, RowPanels::new(128, 12)), "{isa}");
+                assert_eq!(waits_for(isa, &weights), outruns && far, "{isa} {:?}", weights.kind());
+                let spread = |rows| spread(isa, &weights, RowPanels::new(rows, 12));
+                assert_eq!([24, 72].map(spread), [outruns && far; 2], "{isa}");
+                assert!(!spread(73), "{isa}");
             }
         }
     }
