@@ -1,27 +1,30 @@
 //! The AVX-512 leg: 16 lanes, 32 registers; 8-bit products by VNNI where the processor has it.
 #![allow(unsafe_code, reason = "intrinsics are unsafe to call; the token proves their support")]
 
+use core::arch::asm;
 use core::arch::x86_64::{
     __m128i, __m256i, __m512, __m512i, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
     _MM_HINT_T0, _MM_HINT_T1, _mm_prefetch, _mm_storeu_si128, _mm256_add_ps,
     _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_max_ps,
     _mm256_min_ps, _mm256_storeu_si256, _mm512_abs_ps, _mm512_add_epi16, _mm512_add_epi32,
-    _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castps_si512,
-    _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi32_ps,
-    _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_cvtsepi32_epi16,
-    _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32, _mm512_dpwssd_epi32,
+    _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castpd_ps, _mm512_castps_pd,
+    _mm512_castps_si512, _mm512_castps512_ps256, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
+    _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32, _mm512_cvtph_ps, _mm512_cvtps_epi32,
+    _mm512_cvtsepi32_epi16, _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32,
     _mm512_extractf32x8_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512,
     _mm512_madd_epi16, _mm512_maddubs_epi16, _mm512_mask_blend_epi16, _mm512_mask_blend_ps,
     _mm512_max_epi32, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_mullo_epi32,
     _mm512_or_si512, _mm512_permutexvar_ps, _mm512_roundscale_ps, _mm512_scalef_ps,
-    _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32,
-    _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
+    _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512,
+    _mm512_shuffle_f32x4, _mm512_slli_epi32, _mm512_storeu_ps, _mm512_storeu_si512,
+    _mm512_sub_epi32, _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd,
+    _mm512_unpacklo_ps,
 };
 
 use half::{bf16, f16};
 
 use crate::avx2::{reduce_add, reduce_max, reduce_min};
-use crate::{Kernel, Simd};
+use crate::{Kernel, MAX_LANES, Simd};
 
 /// Proof that the processor has AVX-512 F, BW, DQ and VL, FMA and F16C; and VNNI if `VNNI`.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +65,24 @@ fn enter_vnni<K: Kernel, S: Simd>(token: S, kernel: K) -> K::Output {
     kernel.run(token)
 }
 
+/// `vpdpwssd`, one instruction: LLVM makes two of the intrinsic (`vpmaddwd` and `vpaddd`), which shorten the
+/// chain of one sum, of which there are many, and take twice the time.
+#[inline]
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn dpwssd(mut sums: __m512i, a: __m512i, b: __m512i) -> __m512i {
+    // SAFETY: the instruction is in the enabled features, and works on registers.
+    unsafe {
+        asm!(
+            "vpdpwssd {sums}, {a}, {b}",
+            sums = inout(zmm_reg) sums,
+            a = in(zmm_reg) a,
+            b = in(zmm_reg) b,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    sums
+}
+
 /// Writes `operation` as the body of a method whose intrinsics the token licenses.
 macro_rules! avx512 {
     ($operation:expr) => {{
@@ -79,6 +100,7 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     const TILE_VECTORS: usize = 2;
     const TILE_ROWS: usize = 12;
     const LOOKS_UP: bool = true;
+    const TURNS: bool = true;
     // A broadcast from memory is part of `fmadd`, so that 16 sums and 1 vector of weights suffice.
     const TALL_ROWS: usize = 16;
     // VNNI adds four products in 32 bits at once; without it pairs are added in 16 bits.
@@ -188,11 +210,7 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     #[inline(always)]
     fn dot_pairs(self, a: __m512i, b: __m512i, sums: __m512i) -> __m512i {
         avx512!({
-            if VNNI {
-                _mm512_dpwssd_epi32(sums, a, b)
-            } else {
-                _mm512_add_epi32(sums, _mm512_madd_epi16(a, b))
-            }
+            if VNNI { dpwssd(sums, a, b) } else { _mm512_add_epi32(sums, _mm512_madd_epi16(a, b)) }
         })
     }
 
@@ -352,6 +370,38 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     fn look_up(self, table: &[f32; 16], index: __m512) -> __m512 {
         let table = self.load(table);
         avx512!(_mm512_permutexvar_ps(_mm512_castps_si512(index), table))
+    }
+
+    #[inline(always)]
+    fn turn(self, rows: &mut [__m512; MAX_LANES]) {
+        // Pairs of rows, then fours: in each quarter of a vector a column of four rows.
+        let mut fours = [self.splat(0.0); MAX_LANES];
+        for (rows, fours) in rows.chunks_exact(4).zip(fours.chunks_exact_mut(4)) {
+            // No closure: it would become a call.
+            avx512!({
+                let a = _mm512_castps_pd(_mm512_unpacklo_ps(rows[0], rows[1]));
+                let b = _mm512_castps_pd(_mm512_unpackhi_ps(rows[0], rows[1]));
+                let c = _mm512_castps_pd(_mm512_unpacklo_ps(rows[2], rows[3]));
+                let d = _mm512_castps_pd(_mm512_unpackhi_ps(rows[2], rows[3]));
+                fours[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+                fours[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+                fours[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+                fours[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+            });
+        }
+        // Then quarters of the same number side by side.
+        for column in 0..4 {
+            let [a, b, c, d] =
+                [fours[column], fours[4 + column], fours[8 + column], fours[12 + column]];
+            avx512!({
+                let even = [_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(c, d)];
+                let odd = [_mm512_shuffle_f32x4::<0xdd>(a, b), _mm512_shuffle_f32x4::<0xdd>(c, d)];
+                rows[column] = _mm512_shuffle_f32x4::<0x88>(even[0], even[1]);
+                rows[4 + column] = _mm512_shuffle_f32x4::<0x88>(odd[0], odd[1]);
+                rows[8 + column] = _mm512_shuffle_f32x4::<0xdd>(even[0], even[1]);
+                rows[12 + column] = _mm512_shuffle_f32x4::<0xdd>(odd[0], odd[1]);
+            });
+        }
     }
 
     #[inline(always)]

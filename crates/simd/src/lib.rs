@@ -84,4 +84,4 @@ pub use isa::{Isa, IsaError, Level};
 pub use matrix::MatMut;
 #[cfg(not(target_arch = "x86_64"))]
 pub use no_amx::{Configured, Ring, Tiles};
-pub use simd::{Kernel, Simd};
+pub use simd::{Kernel, MAX_LANES, Simd};

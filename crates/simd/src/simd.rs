@@ -38,6 +38,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Whether [`look_up`](Simd::look_up) is one instruction.
     const LOOKS_UP: bool = false;
 
+    /// Whether [`turn`](Simd::turn) stays in registers.
+    const TURNS: bool = false;
+
     /// Most rows of the tile of one vector that widens weights in half precision as it reads them;
     /// 0 where widening them beforehand is faster.
     const TALL_ROWS: usize = 0;
@@ -246,6 +249,23 @@ pub trait Simd: Copy + Send + Sync + 'static {
         self.load(&lanes)
     }
 
+    /// Makes the columns of a square its rows: lane `j` of vector `i` goes to lane `i` of vector `j`, for
+    /// the first [`LANES`](Simd::LANES) vectors. Bits are only moved, whatever numbers they are.
+    #[inline(always)]
+    fn turn(self, square: &mut [Self::Vector; MAX_LANES]) {
+        let mut rows = [[0.0; MAX_LANES]; MAX_LANES];
+        for (row, vector) in rows.iter_mut().zip(&square[..Self::LANES]) {
+            self.store(*vector, row);
+        }
+        for (column, vector) in square[..Self::LANES].iter_mut().enumerate() {
+            let mut lanes = [0.0; MAX_LANES];
+            for (lane, row) in lanes.iter_mut().zip(&rows) {
+                *lane = row[column];
+            }
+            *vector = self.load(&lanes);
+        }
+    }
+
     /// The smallest lane; unspecified when a lane is NaN.
     fn reduce_min(self, a: Self::Vector) -> f32;
 
@@ -279,5 +299,5 @@ pub trait Simd: Copy + Send + Sync + 'static {
     }
 }
 
-/// The widest vector of any level.
-const MAX_LANES: usize = 16;
+/// Lanes of the widest vector of any level.
+pub const MAX_LANES: usize = 16;

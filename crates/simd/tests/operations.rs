@@ -2,12 +2,17 @@
 #![allow(missing_docs, reason = "tests")]
 
 use half::{bf16, f16};
-use nervio_simd::{Isa, Kernel, Level, Simd};
+use nervio_simd::{Isa, Kernel, Level, MAX_LANES, Simd};
 
 /// Values around every boundary that the operations care about.
 const VALUES: [f32; 16] = [
     0.0, -0.0, 1.0, -1.5, 0.5, 2.5, -2.5, 1e-30, 3e38, -3e38, 7.25, 0.1, -0.3, 126.0, -126.0, 88.7,
 ];
+
+/// Bits that are no number, others for each place of a square.
+fn square_bits(row: u32, column: u32) -> u32 {
+    0x7f80_0001 + row * 100 + column
+}
 
 struct Check;
 
@@ -40,6 +45,16 @@ impl Kernel for Check {
             lane(s.select_lt(a, b, s.splat(1.0), s.splat(2.0))),
             scalar(&|a, b| if a < b { 1.0 } else { 2.0 })
         );
+        let mut square = [s.splat(0.0); MAX_LANES];
+        for (i, row) in (0..).zip(&mut square) {
+            let numbers = (0..).map(|j| f32::from_bits(square_bits(i, j)));
+            *row = s.load(&numbers.take(lanes).collect::<Vec<f32>>());
+        }
+        s.turn(&mut square);
+        for (i, row) in (0..).zip(&square[..lanes]) {
+            let bits = lane(*row).into_iter().map(f32::to_bits);
+            assert!(bits.eq((0..).map(|j| square_bits(j, i)).take(lanes)), "row {i} of a square");
+        }
         let table: [f32; 16] = std::array::from_fn(|i| i as f32 - 3.5);
         let numbers: [f32; 32] = std::array::from_fn(|i| f32::from_bits(0x4b40_0000 + i as u32));
         for first in 0..16 {
