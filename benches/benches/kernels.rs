@@ -10,7 +10,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use nervio_benches::{MODELS, isa, layer_products, wave};
 use nervio_kernels::{
     Activation, AttentionNumbers, AttentionShape, Epilogue, FeedForward, Norm, PackedMatrix,
-    Workspace, attention, feed_forward, layer_norm, matmul, peak_gflops,
+    SelfAttention, Workspace, alone, attention, feed_forward, layer_norm, matmul, peak_gflops,
+    self_attention,
 };
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -106,6 +107,38 @@ fn bench_attention(c: &mut Criterion) {
     group.finish();
 }
 
+/// From hidden states to what is gathered from the values, by a thread that works alone.
+fn bench_self_attention(c: &mut Criterion) {
+    let isa = isa();
+    let mut group = c.benchmark_group("self_attention");
+    for (model, hidden, _, heads) in MODELS {
+        for tokens in [16, 128] {
+            let x = wave(tokens * hidden);
+            let (rows, bias) = (wave(3 * hidden * hidden), wave(3 * hidden));
+            let fill = |row: usize, out: &mut [f32]| {
+                out.copy_from_slice(&rows[row * hidden..][..hidden]);
+            };
+            let weights = PackedMatrix::pack(isa, 3 * hidden, hidden, fill, Vec::new());
+            let shape = AttentionShape { heads, head_dim: hidden / heads };
+            let numbers = AttentionNumbers::F32;
+            let block = SelfAttention { weights: &weights, bias: &bias, shape, numbers };
+            let (mut out, mut room) = (vec![0.0; tokens * hidden], vec![0.0; tokens * 3 * hidden]);
+            let (workspace, ends) = (Workspace::new(), [tokens]);
+            let work = (6 * hidden + 4 * tokens) * tokens * hidden;
+            group.throughput(Throughput::Elements(work as u64));
+            group.bench_function(BenchmarkId::new(model, tokens), |b| {
+                b.iter(|| {
+                    let (both, room) = ((&x[..], &mut out[..]), &mut room);
+                    alone(|| {
+                        self_attention(isa, &workspace, &block, both, &ends, room, &mut |_| ());
+                    });
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
 fn bench_layer_norm(c: &mut Criterion) {
     let isa = isa();
     let mut group = c.benchmark_group("layer_norm");
@@ -175,6 +208,7 @@ criterion_group!(
     bench_matmul,
     bench_epilogue,
     bench_attention,
+    bench_self_attention,
     bench_layer_norm,
     bench_feed_forward
 );

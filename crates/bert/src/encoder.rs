@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use nervio_kernels::{
     AttentionNumbers, AttentionShape, Epilogue, FeedForward, FeedForwardStep, Norm, PackedMatrix,
-    WeightKind, attention, attention_probabilities, feed_forward, give_way, layer_norm, matmul,
-    row_threads, thread_rows, threads,
+    SelfAttention, SelfAttentionStep, WeightKind, attention_probabilities, feed_forward, give_way,
+    layer_norm, matmul, row_threads, self_attention, thread_rows, threads,
 };
 use nervio_simd::Isa;
 use nervio_weights::BertTensors;
@@ -16,7 +16,7 @@ use crate::embeddings::Embeddings;
 use crate::load::{Loader, WeightDtype};
 use crate::matrices::{MatrixSource, read_matrices};
 use crate::parts::Part;
-use crate::probe::{Probe, Stage};
+use crate::probe::{Probe, Stage, Turns};
 use crate::reader::WeightReader;
 use crate::scratch::{LayerBuffers, PassBuffers};
 use crate::shapes::check_encoder;
@@ -211,20 +211,26 @@ impl Encoder {
         buffers: &mut LayerBuffers<'_>,
         probe: &mut impl Probe,
     ) {
-        let LayerBuffers { hidden, query_key_value, context, workspace, .. } = buffers;
-        let at = Some(index);
-        probe.begin(Stage::QueryKeyValue, at);
-        let linear = &layer.query_key_value;
-        let epilogue = Epilogue::Bias(&linear.bias);
-        matmul(self.isa, workspace, hidden, &linear.weights, &epilogue, query_key_value);
-        probe.end(Stage::QueryKeyValue, at);
         if probe.wants_attentions() {
-            self.show_attentions(index, query_key_value, part, probe);
+            self.show_attentions(index, layer, part, buffers, probe);
         }
-        probe.begin(Stage::Attention, at);
-        let (shape, numbers) = (self.shape(), layer.attention_numbers(self.isa));
-        attention(self.isa, workspace, shape, numbers, query_key_value, part.ends, context);
-        probe.end(Stage::Attention, at);
+        let LayerBuffers { hidden, query_key_value, context, workspace, .. } = buffers;
+        let block = SelfAttention {
+            weights: &layer.query_key_value.weights,
+            bias: &layer.query_key_value.bias,
+            shape: self.shape(),
+            numbers: layer.attention_numbers(self.isa),
+        };
+        let mut turns = Turns::new(probe, index);
+        let mut watch = |step| {
+            turns.turn_to(match step {
+                SelfAttentionStep::QueryKeyValue => Stage::QueryKeyValue,
+                SelfAttentionStep::Attention => Stage::Attention,
+            });
+        };
+        let rows = (&**hidden, &mut **context);
+        self_attention(self.isa, workspace, &block, rows, part.ends, query_key_value, &mut watch);
+        turns.end();
     }
 
     /// `BertSelfOutput`: reads `context` and `hidden`, writes `attended`.
@@ -263,30 +269,17 @@ impl Encoder {
             norm: layer.output_norm.kernel(self.config.layer_norm_eps),
         };
         // Of the threads of a pass, one watches.
-        let watched = Mutex::new((probe, None));
-        let turn_to = |next: Option<Stage>| {
-            let mut watched = watched.lock().unwrap_or_else(PoisonError::into_inner);
-            let (probe, stage) = &mut *watched;
-            if *stage == next {
-                return;
-            }
-            if let Some(stage) = stage.take() {
-                probe.end(stage, Some(index));
-            }
-            if let Some(next) = next {
-                probe.begin(next, Some(index));
-            }
-            *stage = next;
-        };
+        let turns = Mutex::new(Turns::new(probe, index));
+        let turns_now = || turns.lock().unwrap_or_else(PoisonError::into_inner);
         let watch = |step| {
-            turn_to(Some(match step {
+            turns_now().turn_to(match step {
                 FeedForwardStep::Intermediate => Stage::Intermediate,
                 FeedForwardStep::Output => Stage::Output,
                 FeedForwardStep::LayerNorm => Stage::LayerNorm,
-            }));
+            });
         };
         feed_forward(self.isa, workspace, &block, (attended, hidden), intermediate, &watch);
-        turn_to(None);
+        turns_now().end();
     }
 
     fn norm(
@@ -302,14 +295,25 @@ impl Encoder {
         probe.end(Stage::LayerNorm, layer);
     }
 
-    /// Computes the attention probabilities once more, by plain loops, for a probe that asks.
-    fn show_attentions(&self, layer: usize, qkv: &[f32], part: &Part<'_>, probe: &mut impl Probe) {
+    /// Computes queries and keys once more, and from them attention probabilities by plain loops, for a probe
+    /// that asks.
+    fn show_attentions(
+        &self,
+        index: usize,
+        layer: &Layer,
+        part: &Part<'_>,
+        buffers: &mut LayerBuffers<'_>,
+        probe: &mut impl Probe,
+    ) {
+        let LayerBuffers { hidden, query_key_value: qkv, workspace, .. } = buffers;
+        let Linear { weights, bias } = &layer.query_key_value;
+        matmul(self.isa, workspace, hidden, weights, &Epilogue::Bias(bias), qkv);
         let mut start = 0;
-        for (index, end) in part.ends.iter().enumerate() {
+        for (sequence, end) in part.ends.iter().enumerate() {
             for head in 0..self.config.num_attention_heads {
                 let probabilities =
                     attention_probabilities(self.shape(), qkv, start, end - start, head);
-                probe.attention(layer, part.first_sequence + index, head, &probabilities);
+                probe.attention(index, part.first_sequence + sequence, head, &probabilities);
             }
             start = *end;
         }

@@ -54,9 +54,9 @@ impl Stage {
 /// Watches a forward pass. Every method has a default that does nothing.
 pub trait Probe: Send {
     /// A stage begins; `layer` is `None` outside the encoder layers. Those of a layer begin and end for each
-    /// part in which a batch goes through it; those of its feed-forward block may do so in turns, a few
-    /// intermediate states or rows at a time. Where threads take sequences, rows or states of their own through
-    /// several stages, these are the times of the first one.
+    /// part in which a batch goes through it; those of self-attention may do so in turns, head by head, and
+    /// those of the feed-forward block, a few intermediate states or rows at a time. Where threads take
+    /// sequences, rows or states of their own through several stages, these are the times of the first one.
     fn begin(&mut self, stage: Stage, layer: Option<usize>) {
         let _ = (stage, layer);
     }
@@ -78,8 +78,8 @@ pub trait Probe: Send {
         let _ = (index, hidden);
     }
 
-    /// Whether attention probabilities are to be computed once more, by plain loops, and shown. Then, too,
-    /// all sequences go through a layer together.
+    /// Whether attention probabilities are to be computed once more, by plain loops from queries and keys
+    /// computed once more, and shown. Then, too, all sequences go through a layer together.
     fn wants_attentions(&self) -> bool {
         false
     }
@@ -87,6 +87,36 @@ pub trait Probe: Send {
     /// The attention probabilities of one head of one sequence, `[tokens, tokens]`.
     fn attention(&mut self, layer: usize, sequence: usize, head: usize, probabilities: &[f32]) {
         let _ = (layer, sequence, head, probabilities);
+    }
+}
+
+/// Shows a probe the stages of a layer that take turns.
+pub(crate) struct Turns<'a, P: Probe> {
+    probe: &'a mut P,
+    layer: usize,
+    stage: Option<Stage>,
+}
+
+impl<'a, P: Probe> Turns<'a, P> {
+    /// Before the first of them.
+    pub(crate) fn new(probe: &'a mut P, layer: usize) -> Self {
+        Self { probe, layer, stage: None }
+    }
+
+    /// `stage` begins, and the one before it ends, unless they are the same.
+    pub(crate) fn turn_to(&mut self, stage: Stage) {
+        if self.stage != Some(stage) {
+            self.end();
+            self.probe.begin(stage, Some(self.layer));
+            self.stage = Some(stage);
+        }
+    }
+
+    /// The last of them ends.
+    pub(crate) fn end(&mut self) {
+        if let Some(stage) = self.stage.take() {
+            self.probe.end(stage, Some(self.layer));
+        }
     }
 }
 

@@ -61,7 +61,7 @@ pub struct Scratch {
 pub(crate) struct PassBuffers {
     /// `[tokens, hidden]`
     hidden: Aligned<f32>,
-    /// `[tokens of the longest part, 3 hidden]`
+    /// `[tokens of the longest part, 3 hidden]`; not written where heads are computed one by one.
     query_key_value: Aligned<f32>,
     /// `[tokens of the longest part, hidden]`: what attention gathers from the values.
     context: Aligned<f32>,

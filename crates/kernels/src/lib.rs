@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`matmul`] | `epilogue(A · Wᵀ)`: every dense layer, its bias, activation or residual on the tile | [`matmul_reference`] |
 //! | [`attention`] | `softmax(Q Kᵀ / √d) V` for each head of each sequence of a packed batch | [`attention_reference`] |
+//! | [`self_attention`] | queries, keys and values by [`matmul`], then [`attention`], as one kernel | its two parts |
 //! | [`feed_forward`] | `layer_norm(W₂ · activation(W₁ · x + b₁) + b₂ + x)` as one kernel | its three parts |
 //! | [`layer_norm`] | mean, variance, scale and shift of each row, in two passes | [`layer_norm_reference`] |
 //! | [`softmax`] | softmax of a row, its maximum subtracted | [`softmax_reference`] |
@@ -48,7 +49,8 @@ mod workspace;
 pub use activation::{Activation, UnknownActivation};
 pub use aligned::Aligned;
 pub use attention::{
-    AttentionNumbers, AttentionShape, attention, attention_probabilities, attention_reference,
+    AttentionNumbers, AttentionShape, SelfAttention, SelfAttentionStep, attention,
+    attention_probabilities, attention_reference, self_attention,
 };
 pub use frozen::{Frozen, SharedBytes};
 pub use layer_norm::{Norm, layer_norm, layer_norm_reference};

@@ -51,6 +51,8 @@ pub(crate) struct LeafBuffers {
     pub(crate) states: Aligned<bf16>,
     /// The same in row panels.
     pub(crate) states_f32: Aligned<f32>,
+    /// Queries, keys and values of one head: `[3, tokens, head_dim]`.
+    pub(crate) query_key_value: Aligned<f32>,
     /// One head of an attention layer in f32, or in 16-bit integers.
     pub(crate) float32: HeadBuffers<f32>,
     pub(crate) int16: HeadBuffers<[i16; 2]>,
@@ -65,7 +67,7 @@ impl LeafBuffers {
         let pieces = pieces + self.sums_f32.bytes();
         let scales = scales.capacity() * size_of::<RowScale>();
         let heads = float32.bytes() + int16.bytes();
-        let left = left.bytes() + states_f32.bytes();
+        let left = left.bytes() + states_f32.bytes() + self.query_key_value.bytes();
         widened.bytes() + left + bytes.bytes() + scales + sums.bytes() + pieces + heads
     }
 }
@@ -75,9 +77,9 @@ impl LeafBuffers {
 pub(crate) struct HeadBuffers<T: Pod> {
     /// The keys in row panels.
     pub(crate) keys: Aligned<T>,
-    /// The values turned around, in row panels.
+    /// The values step by step, in row panels: `[panels][tokens][TILE_ROWS]`.
     pub(crate) values: Aligned<T>,
-    /// Some rows of values or queries, before they are turned around.
+    /// Some rows of values or queries as integers, before they are packed.
     pub(crate) aside: Aligned<T>,
     /// The queries of one column panel.
     pub(crate) queries: Aligned<T>,

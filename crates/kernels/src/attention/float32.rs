@@ -2,11 +2,11 @@
 
 use nervio_simd::Simd;
 
-use super::Rows;
 use super::exponentials::exponentials;
 use super::head::Numbers;
-use super::pack::turn_four;
-use crate::matmul::{Nothing, RowPanels, STEP, multiply_strip, pack_left, scatter_four};
+use super::pack::{in_squares, turn_into, write_step};
+use super::rows::Rows;
+use crate::matmul::{Nothing, RowPanels, STEP, multiply_left, pack_left, scatter_four};
 use crate::workspace::{HeadBuffers, LeafBuffers};
 
 /// Sums in f32.
@@ -43,9 +43,8 @@ impl Numbers for Float32 {
         dims: RowPanels,
         _: &mut [f32],
     ) {
-        // Steps past the end are never read: any row will do.
-        for (quad, first) in (0..values.count()).step_by(STEP).enumerate() {
-            turn_four(out, values.four(first), dims, quad);
+        for token in 0..values.count() {
+            write_step::<S, f32>(out, values.row(token), dims, token);
         }
     }
 
@@ -58,6 +57,9 @@ impl Numbers for Float32 {
         width: usize,
         _: &mut [f32],
     ) {
+        if in_squares::<S>(queries.head_dim) {
+            return turn_into(s, out, queries, width, Some(self.factor));
+        }
         if queries.count() < width {
             // Else what other queries left would be multiplied again and again, down to subnormals.
             out.fill(0.0);
@@ -72,12 +74,19 @@ impl Numbers for Float32 {
     }
 
     #[inline(always)]
-    fn multiply<S: Simd, const R: usize, const V: usize, const N: usize, const P: usize>(
+    fn multiply<
+        S: Simd,
+        const R: usize,
+        const V: usize,
+        const N: usize,
+        const P: usize,
+        const BY_STEP: bool,
+    >(
         s: S,
         left: &[f32],
         right: &[f32],
     ) -> [[S::Vector; N]; R] {
-        multiply_strip::<S, f32, R, V, N, P>(s, left, right, 0, &mut Nothing)
+        multiply_left::<S, f32, R, V, N, P, BY_STEP>(s, left, right, 0, &mut Nothing)
     }
 
     /// The exponentials are not divided by their sums: the results of the product are, which are

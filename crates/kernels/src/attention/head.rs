@@ -10,8 +10,8 @@ use std::marker::PhantomData;
 use bytemuck::Pod;
 use nervio_simd::{Kernel, MatMut, Simd};
 
-use super::Rows;
 use super::pack::write_turned;
+use super::rows::Rows;
 use crate::matmul::{LINE, RowPanels, STEP, by_rows};
 use crate::workspace::{HeadBuffers, LeafBuffers};
 
@@ -32,8 +32,9 @@ pub(super) trait Numbers: Sized {
     /// Packs keys, as the left operand of the first product, into row panels.
     fn pack_keys<S: Simd>(&self, s: S, out: &mut [Self::Element], keys: &Rows<'_>, rows: RowPanels);
 
-    /// Packs values turned around, as the left operand of the second product: elements of the head
-    /// are the rows of `dims`. `aside` has room for [`STEP`] rows where elements are no `f32`.
+    /// Packs values as the left operand of the second product, step by step: elements of the head are the
+    /// rows of `dims`. Where elements are no `f32`, `aside` has room for some rows: [`STEP`], or as many as a
+    /// vector has lanes if those are more.
     fn pack_values<S: Simd>(
         &self,
         s: S,
@@ -53,8 +54,16 @@ pub(super) trait Numbers: Sized {
         aside: &mut [Self::Element],
     );
 
-    /// The sums of `R` rows and the first `N` of a panel's `V` vectors, in units of the product's own.
-    fn multiply<S: Simd, const R: usize, const V: usize, const N: usize, const P: usize>(
+    /// The sums of `R` rows and the first `N` of a panel's `V` vectors, in units of the product's own; `left`
+    /// is packed as values are if `BY_STEP`, else as keys.
+    fn multiply<
+        S: Simd,
+        const R: usize,
+        const V: usize,
+        const N: usize,
+        const P: usize,
+        const BY_STEP: bool,
+    >(
         s: S,
         left: &[Self::Element],
         right: &[Self::Element],
@@ -115,11 +124,11 @@ impl<T: Numbers> Head<'_, '_, '_, T> {
         let [rows, dims] = [tokens, dim].map(|rows| RowPanels::new(rows, S::TILE_ROWS));
         let HeadBuffers { keys, values, aside, queries, weights, scores, results } =
             T::buffers(buffers);
-        // In f32 rows are turned around where they lie, and weights take the place of scores.
+        // In f32 rows are packed where they lie, and weights take the place of scores.
         let needed = usize::from(T::IN_ONE > 1);
         let keys = keys.first(rows.packed_len(inner));
         numbers.pack_keys(s, keys, key, rows);
-        let aside = aside.first(needed * STEP * dim);
+        let aside = aside.first(needed * STEP.max(S::LANES) * dim);
         let values = values.first(dims.packed_len(depth));
         numbers.pack_values(s, values, value, dims, aside);
         let queries = queries.first(inner * W);
@@ -135,6 +144,7 @@ impl<T: Numbers> Head<'_, '_, '_, T> {
             let part = query.part(first..first + count);
             panel.numbers.pack_queries(s, panel.queries, &part, W, aside);
             let out = &mut out.block(first..first + count, 0..dim);
+            fetch_results(s, out);
             if count <= S::LANES {
                 panel.run::<S, V, 1, W, P>(s, out);
             } else {
@@ -155,6 +165,19 @@ fn fetch_rows<S: Simd>(s: S, rows: &Rows<'_>, range: std::ops::Range<usize>) {
     }
 }
 
+/// Asks for the rows that are to be written: the weights of other layers have gone by since they were near.
+#[inline(always)]
+fn fetch_results<S: Simd>(s: S, out: &mut MatMut<'_>) {
+    for row in 0..out.rows() {
+        let row = out.row(row);
+        for line in row.chunks(LINE / size_of::<f32>()) {
+            s.prefetch_later(line.as_ptr().cast());
+        }
+        // Rows need not begin on a line.
+        s.prefetch_later(row[row.len() - 1..].as_ptr().cast());
+    }
+}
+
 /// One column panel of `W` queries, and all keys and values. `inner` and `depth` are the elements in
 /// which `head_dim` and the tokens are held: half as many, rounded up, where two numbers are in one.
 struct QueryPanel<'a, T: Numbers> {
@@ -165,7 +188,7 @@ struct QueryPanel<'a, T: Numbers> {
     dims: RowPanels,
     /// `[panels of keys][inner / STEP][TILE_ROWS][STEP]`
     keys: &'a [T::Element],
-    /// `[panels of elements][depth / STEP][TILE_ROWS][STEP]`
+    /// `[panels of elements][depth, in whole rounds][TILE_ROWS]`
     values: &'a [T::Element],
     /// `[inner][W]`
     queries: &'a mut [T::Element],
@@ -194,7 +217,7 @@ impl<T: Numbers> QueryPanel<'_, T> {
             let (values, results) =
                 (panel_of(values, *dims, panel), &mut results[first * W..end * W]);
             by_rows!(end - first, P, R => {
-                let mut sums = T::multiply::<S, R, V, N, P>(s, values, weights);
+                let mut sums = T::multiply::<S, R, V, N, P, true>(s, values, weights);
                 for sums in &mut sums {
                     for (sum, factor) in sums.iter_mut().zip(&factors) {
                         *sum = s.mul(*sum, *factor);
@@ -203,7 +226,7 @@ impl<T: Numbers> QueryPanel<'_, T> {
                 store(s, &sums, results, W);
             });
         }
-        write_turned::<W>(out, results);
+        write_turned::<S, W>(s, out, results);
     }
 
     /// Scores of all keys; returns the largest of each column.
@@ -218,7 +241,7 @@ impl<T: Numbers> QueryPanel<'_, T> {
             let keys = panel_of(self.keys, self.rows, panel);
             let scores = &mut self.scores[first * W..end * W];
             by_rows!(end - first, P, R => {
-                let sums = T::multiply::<S, R, V, N, P>(s, keys, self.queries);
+                let sums = T::multiply::<S, R, V, N, P, false>(s, keys, self.queries);
                 for sums in &sums {
                     for (largest, sum) in largest.iter_mut().zip(sums) {
                         *largest = s.max(*largest, *sum);

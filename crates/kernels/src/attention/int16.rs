@@ -4,14 +4,14 @@
 //! many bits as leave room for the sum of `head_dim` products: 12.5 for 64. Values take 13, so that
 //! weights may add up to 2^18: the largest has 15 bits, or less beside many others like it.
 
-use bytemuck::cast_slice_mut;
-use nervio_simd::Simd;
+use bytemuck::{cast_slice, cast_slice_mut};
+use nervio_simd::{MAX_LANES, Simd};
 
-use super::Rows;
 use super::exponentials::exponentials;
 use super::head::Numbers;
-use super::pack::turn_four;
-use crate::matmul::{RowPanels, STEP, scatter_four};
+use super::pack::{in_squares, turn_into, write_step};
+use super::rows::Rows;
+use crate::matmul::{RowPanels, STEP, place_in_round, scatter_four};
 use crate::workspace::{HeadBuffers, LeafBuffers};
 
 /// Two neighbours of the inner dimension.
@@ -28,9 +28,6 @@ const WEIGHT_TOTAL: f32 = 262_144.0;
 
 /// Largest 16-bit integer.
 const WORD_LIMIT: f32 = 32_767.0;
-
-/// Most lanes of a vector on any level.
-const MAX_LANES: usize = 16;
 
 /// Sums in 32-bit integers.
 pub(super) struct Int16 {
@@ -119,14 +116,12 @@ impl Numbers for Int16 {
         pairs: &mut [Pair],
     ) {
         let dim = values.head_dim;
-        for (quad, first) in (0..values.count()).step_by(2 * STEP).enumerate() {
-            // Past the end any row will do: its weight is zero, or never read.
-            let rows = [values.four(first), values.four(first + STEP)];
-            for (pair, out) in pairs.chunks_exact_mut(dim).enumerate() {
-                let rows = &rows[pair / 2][pair % 2 * 2..];
-                pair_rows(s, rows[0], rows[1], self.value.inverse, out);
-            }
-            turn_four(out, four_of(pairs, dim), dims, quad);
+        let (pairs, last) = (&mut pairs[..dim], values.count() - 1);
+        for (step, token) in (0..=last).step_by(2).enumerate() {
+            // Past the end any row will do: its weight is zero.
+            let (even, odd) = (values.row(token), values.row((token + 1).min(last)));
+            pair_rows(s, even, odd, self.value.inverse, pairs);
+            write_step::<S, Pair>(out, pairs, dims, step);
         }
     }
 
@@ -140,6 +135,18 @@ impl Numbers for Int16 {
         pairs: &mut [Pair],
     ) {
         let inner = out.len() / width;
+        if in_squares::<S>(inner) {
+            for first in (0..queries.count()).step_by(S::LANES) {
+                let count = S::LANES.min(queries.count() - first);
+                let pairs = &mut pairs[..count * inner];
+                for (row, out) in pairs.chunks_exact_mut(inner).enumerate() {
+                    pair_row(s, queries.row(first + row), self.query.inverse, out);
+                }
+                let rows = Rows::together(cast_slice(pairs), inner);
+                turn_into(s, cast_slice_mut(&mut out[first..]), &rows, width, None);
+            }
+            return;
+        }
         let pairs = &mut pairs[..STEP * inner];
         // What is in columns without a query is not looked at.
         for column in (0..queries.count()).step_by(STEP) {
@@ -151,7 +158,14 @@ impl Numbers for Int16 {
     }
 
     #[inline(always)]
-    fn multiply<S: Simd, const R: usize, const V: usize, const N: usize, const P: usize>(
+    fn multiply<
+        S: Simd,
+        const R: usize,
+        const V: usize,
+        const N: usize,
+        const P: usize,
+        const BY_STEP: bool,
+    >(
         s: S,
         left: &[Pair],
         right: &[Pair],
@@ -164,11 +178,17 @@ impl Numbers for Int16 {
             let Some(right) = rights.next() else { break };
             if right.len() == STEP * width {
                 for step in 0..STEP {
-                    advance::<S, R, N, P>(s, left, step, &right[step * width..], &mut sums);
+                    advance::<S, R, N, P, BY_STEP>(
+                        s,
+                        left,
+                        step,
+                        &right[step * width..],
+                        &mut sums,
+                    );
                 }
             } else {
                 for (step, right) in right.chunks_exact(width).enumerate() {
-                    advance::<S, R, N, P>(s, left, step, right, &mut sums);
+                    advance::<S, R, N, P, BY_STEP>(s, left, step, right, &mut sums);
                 }
             }
         }
@@ -241,7 +261,7 @@ fn four_of(pairs: &[Pair], len: usize) -> [&[Pair]; STEP] {
 
 /// One step of two numbers.
 #[inline(always)]
-fn advance<S: Simd, const R: usize, const N: usize, const P: usize>(
+fn advance<S: Simd, const R: usize, const N: usize, const P: usize, const BY_STEP: bool>(
     s: S,
     left: &[Pair; P],
     step: usize,
@@ -253,7 +273,7 @@ fn advance<S: Simd, const R: usize, const N: usize, const P: usize>(
         *column = s.load_pairs(&right[v * S::LANES..]);
     }
     for (r, row) in sums.iter_mut().enumerate() {
-        let x = s.splat_pair(left[r * STEP + step]);
+        let x = s.splat_pair(left[place_in_round::<P, BY_STEP>(r, step)]);
         for (sum, column) in row.iter_mut().zip(&columns) {
             *sum = s.dot_pairs(x, *column, *sum);
         }

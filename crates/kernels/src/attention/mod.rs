@@ -2,22 +2,26 @@
 //! batch: sequences lie one after another, nothing is padded and no mask exists.
 //!
 //! Each head of each sequence is two products with a softmax between them ([`head`]); heads and
-//! sequences are shared out among the threads.
+//! sequences are shared out among the threads. A thread that works alone computes queries, keys and values of
+//! a head right before ([`self_attention`](mod@self_attention)).
 
 mod exponentials;
 mod float32;
 mod head;
 mod int16;
 mod pack;
+mod rows;
+mod self_attention;
 
 use std::marker::PhantomData;
 
 use nervio_simd::{Isa, MatMut};
 
 use self::float32::Float32;
-use self::head::{Head, Numbers};
+use self::head::Head;
 use self::int16::{Int16, LONGEST};
-use crate::matmul::STEP;
+use self::rows::Rows;
+pub use self::self_attention::{SelfAttention, SelfAttentionStep, self_attention};
 use crate::parallel::{GRAIN, join, threads};
 use crate::softmax::softmax_reference;
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
@@ -52,6 +56,23 @@ impl AttentionShape {
 
     fn scale(self) -> f32 {
         1.0 / (self.head_dim as f32).sqrt()
+    }
+
+    /// Computes one head of one sequence; see [`Head`].
+    fn head(
+        self,
+        isa: Isa,
+        numbers: AttentionNumbers,
+        (operands, next): ([Rows<'_>; 3], Option<[Rows<'_>; 3]>),
+        out: &mut MatMut<'_>,
+        buffers: &mut LeafBuffers,
+    ) {
+        let scale = self.scale();
+        if numbers == AttentionNumbers::Int16 && out.rows() <= LONGEST {
+            isa.run(Head { operands, next, scale, out, buffers, numbers: PhantomData::<Int16> });
+        } else {
+            isa.run(Head { operands, next, scale, out, buffers, numbers: PhantomData::<Float32> });
+        }
     }
 }
 
@@ -155,89 +176,14 @@ impl Job<'_> {
                 let rows = start - first_token..end - first_token;
                 let out = &mut out.block(rows, column..column + self.shape.head_dim);
                 let next = all.peek().map(|next| self.operands(*next));
-                if self.numbers == AttentionNumbers::Int16 && end - start <= LONGEST {
-                    self.head::<Int16>(self.operands(at), next, out, buffers);
-                } else {
-                    self.head::<Float32>(self.operands(at), next, out, buffers);
-                }
+                self.shape.head(self.isa, self.numbers, (self.operands(at), next), out, buffers);
             }
         });
-    }
-
-    fn head<N: Numbers>(
-        &self,
-        operands: [Rows<'_>; 3],
-        next: Option<[Rows<'_>; 3]>,
-        out: &mut MatMut<'_>,
-        buffers: &mut LeafBuffers,
-    ) {
-        let (scale, numbers) = (self.shape.scale(), PhantomData::<N>);
-        self.isa.run(Head { operands, next, scale, out, buffers, numbers });
     }
 
     /// Queries, keys and values of one head of the sequence from `start` to before `end`.
     fn operands(&self, (start, end, head): (usize, usize, usize)) -> [Rows<'_>; 3] {
         [0, 1, 2].map(|which| Rows::of(self.qkv, self.shape, which, start, head, end - start))
-    }
-}
-
-/// The queries, keys or values of one head of one sequence inside `qkv`.
-struct Rows<'a> {
-    elements: &'a [f32],
-    stride: usize,
-    head_dim: usize,
-}
-
-impl<'a> Rows<'a> {
-    fn of(
-        qkv: &'a [f32],
-        shape: AttentionShape,
-        which: usize,
-        start: usize,
-        head: usize,
-        tokens: usize,
-    ) -> Self {
-        let stride = 3 * shape.hidden();
-        let first = start * stride + which * shape.hidden() + head * shape.head_dim;
-        let rows = Self { elements: &qkv[first..], stride, head_dim: shape.head_dim };
-        Self { elements: &rows.elements[..rows.len_of(tokens)], ..rows }
-    }
-
-    /// Number of rows.
-    #[inline(always)]
-    fn count(&self) -> usize {
-        self.elements.len().div_ceil(self.stride)
-    }
-
-    /// One row, `[head_dim]`.
-    #[inline(always)]
-    fn row(&self, row: usize) -> &'a [f32] {
-        &self.elements[row * self.stride..][..self.head_dim]
-    }
-
-    /// Four rows from `first` on; past the end, the last one.
-    #[inline(always)]
-    fn four(&self, first: usize) -> [&'a [f32]; STEP] {
-        let last = self.count() - 1;
-        // No closure: it might become a call.
-        [
-            self.row(first.min(last)),
-            self.row((first + 1).min(last)),
-            self.row((first + 2).min(last)),
-            self.row((first + 3).min(last)),
-        ]
-    }
-
-    /// Some of the rows, at least one.
-    #[inline(always)]
-    fn part(&self, rows: std::ops::Range<usize>) -> Self {
-        let elements = &self.elements[rows.start * self.stride..][..self.len_of(rows.len())];
-        Self { elements, ..*self }
-    }
-
-    /// Elements from the first of a row to the last of the row `rows` later.
-    fn len_of(&self, rows: usize) -> usize {
-        (rows - 1) * self.stride + self.head_dim
     }
 }
 

@@ -31,7 +31,10 @@ fn difference(results: &[f32], shape: AttentionShape, qkv: &[f32], ends: &[usize
 #[test]
 fn agrees_with_the_reference_for_odd_shapes() {
     for isa in Isa::supported() {
-        for (heads, head_dim) in [(1, 1), (3, 5), (12, 26), (2, 64), (4, 12), (1, 200)] {
+        // 31 and 48: squares of registers for one of the operands only.
+        for (heads, head_dim) in
+            [(1, 1), (3, 5), (12, 26), (2, 64), (4, 12), (1, 200), (2, 31), (2, 48)]
+        {
             let shape = AttentionShape { heads, head_dim };
             // With an empty sequence, and one that fills the tiles of every leg.
             let ends = [1, 1, 8, 8 + 97, 8 + 97 + 200, 305 + 96];
@@ -49,7 +52,7 @@ fn agrees_with_the_reference_for_odd_shapes() {
 #[test]
 fn agrees_with_the_reference_for_every_length() {
     for isa in Isa::supported() {
-        for head_dim in [5, 7, 32] {
+        for head_dim in [5, 7, 16, 31, 32] {
             let shape = AttentionShape { heads: 1, head_dim };
             let workspace = Workspace::new();
             for numbers in BOTH {

@@ -11,7 +11,7 @@
 //! Scales are per token, so that a token's result depends on its own numbers alone: in any batch,
 //! beside any neighbours, it has the same bits.
 
-use nervio_simd::{Isa, Kernel, Simd};
+use nervio_simd::{Isa, Kernel, MAX_LANES, Simd};
 
 use super::ahead::{Ahead, LINE};
 use super::row_panels::RowPanels;
@@ -163,9 +163,6 @@ fn store_bytes_by_quads<S: Simd>(bytes: &[u8], blocks: &mut [u8], r: usize) {
         block[r * STEP..][..STEP].copy_from_slice(quad);
     }
 }
-
-/// Most lanes of a vector on any level.
-const MAX_LANES: usize = 16;
 
 /// The scale of a row, from its smallest to its largest number and zero, and its inverse.
 #[inline(always)]

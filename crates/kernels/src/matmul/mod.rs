@@ -33,6 +33,7 @@
 
 mod ahead;
 mod block;
+mod by_columns;
 mod epilogue;
 mod feed_forward;
 mod halves;
@@ -52,10 +53,11 @@ pub use packed_matrix::{Element, PackedMatrix, WeightKind, nearest_i8};
 pub use reference::matmul_reference;
 
 pub(crate) use ahead::{LINE, Nothing};
+pub(crate) use by_columns::ByColumns;
 pub(crate) use int8::RowScale;
 pub(crate) use pack::{pack_left, pack_rows, scatter_four, turn};
 pub(crate) use row_panels::RowPanels;
-pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, multiply_strip};
+pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, multiply_left, place_in_round};
 
 use std::ops::Range;
 
@@ -139,6 +141,18 @@ fn spread(isa: Isa, weights: &PackedMatrix, rows: RowPanels) -> bool {
 /// Most tiles of rows for which weights in half precision are widened one by one.
 const TALL_TILES: usize = 3;
 
+/// Rows of the register tile for `rows` rows: the tall one where widening weights beforehand takes longer
+/// than widening them for each of its tiles.
+fn tile_rows(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
+    if tiles_for(isa, weights).is_some() {
+        return Tiles::ROWS;
+    }
+    let (wide, tall) = (isa.tile_rows(), isa.tall_rows());
+    let half = matches!(weights.kind(), WeightKind::F16 | WeightKind::BF16);
+    let whole = weights.rows().is_multiple_of(weights.panel_width());
+    if half && whole && rows <= TALL_TILES * tall { tall } else { wide }
+}
+
 /// Pieces of columns into which a thread's rows are cut: enough for others to help out. A thread that
 /// splits its rows by itself has one: it would split them anew for each.
 const PIECES: usize = 4;
@@ -191,25 +205,14 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Rows of the register tile for `rows` rows: the tall one where widening weights beforehand
-    /// takes longer than widening them for each of its tiles.
-    fn tile_rows(&self, rows: usize) -> usize {
-        if tiles_for(self.isa, self.weights).is_some() {
-            return Tiles::ROWS;
-        }
-        let (wide, tall) = (self.isa.tile_rows(), self.isa.tall_rows());
-        let half = matches!(self.weights.kind(), WeightKind::F16 | WeightKind::BF16);
-        let whole = self.weights.rows().is_multiple_of(self.weights.panel_width());
-        if half && whole && rows <= TALL_TILES * tall { tall } else { wide }
-    }
-
     /// Packs the rows from `first` on, unless each thread splits its own, then cuts between columns.
     fn part(&self, mut out: MatMut<'_>, first: usize, pieces: usize) {
         let (n, k) = (self.weights.rows(), self.weights.depth());
         self.leaves.with(|packed| {
             for block in row_blocks(out.rows()) {
                 let start = first + block.start;
-                let rows = RowPanels::new(block.len(), self.tile_rows(block.len()));
+                let rows =
+                    RowPanels::new(block.len(), tile_rows(self.isa, self.weights, block.len()));
                 let left = &self.left[start * k..(first + block.end) * k];
                 let product = Product {
                     left: pack_operand(self.isa, packed, left, rows, self.weights, pieces),

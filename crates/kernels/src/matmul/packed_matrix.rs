@@ -1,5 +1,7 @@
 //! Weights in column panels.
 
+use std::ops::Range;
+
 use bytemuck::Pod;
 use half::{bf16, f16};
 use nervio_simd::{Isa, Level};
@@ -336,6 +338,24 @@ impl PackedMatrix {
             Values::Int8(values, scales, sums) => {
                 values.bytes() + size_of_val(scales.as_slice()) + size_of_val(sums.as_slice())
             }
+        }
+    }
+
+    /// Some of the [`panels`](Self::panels), as those of a matrix of their own.
+    pub(crate) fn panels_of(&self, panels: Range<usize>) -> Panels<'_> {
+        let group = if self.kind() == WeightKind::Int8 { STEP } else { 1 };
+        let len = self.width * self.depth.next_multiple_of(group);
+        let columns = panels.start * self.width..panels.end * self.width;
+        let elements = panels.start * len..panels.end * len;
+        match self.panels() {
+            Panels::F32(values) => Panels::F32(&values[elements]),
+            Panels::F16(values) => Panels::F16(&values[elements]),
+            Panels::BF16(values) => Panels::BF16(&values[elements]),
+            Panels::Int8(Int8Panels { values, scales, sums }) => Panels::Int8(Int8Panels {
+                values: &values[elements],
+                scales: &scales[columns.clone()],
+                sums: &sums[columns],
+            }),
         }
     }
 

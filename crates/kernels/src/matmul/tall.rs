@@ -55,7 +55,10 @@ impl<T: Weight + Pod> Kernel for MultiplyTall<'_, '_, T> {
             let start = (self.block.column + column) / width * panel_len;
             let (panel, next) = self.panels[start..].split_at(panel_len);
             // The panel beside the block's last is most often what this thread computes next.
-            let next: &[u8] = cast_slice(&next[..panel_len.min(next.len())]);
+            let next: &[u8] = match &next[..panel_len.min(next.len())] {
+                [] => self.product.then,
+                next => cast_slice(next),
+            };
             let mut ahead = Lines::new(next, panel, self.product.spread);
             ahead.share(VECTORS * depth.div_ceil(STEP), lines_of_round::<T>(width));
             for index in rows.at(first)..rows.at(first + count) {

@@ -148,6 +148,26 @@ pub(crate) fn multiply_strip<
     first: usize,
     ahead: &mut impl Ahead,
 ) -> [[S::Vector; N]; R] {
+    multiply_left::<S, T, R, V, N, P, false>(s, left, right, first, ahead)
+}
+
+/// [`multiply_strip`]; `left` is `[steps][tile rows]` if `BY_STEP`.
+#[inline(always)]
+pub(crate) fn multiply_left<
+    S: Simd,
+    T: Weight,
+    const R: usize,
+    const V: usize,
+    const N: usize,
+    const P: usize,
+    const BY_STEP: bool,
+>(
+    s: S,
+    left: &[f32],
+    right: &[T],
+    first: usize,
+    ahead: &mut impl Ahead,
+) -> [[S::Vector; N]; R] {
     let width = V * S::LANES;
     let mut sums = [[s.splat(0.0); N]; R];
     let (left, _) = left.as_chunks::<P>();
@@ -159,20 +179,36 @@ pub(crate) fn multiply_strip<
         ahead.round(s, lines_of_round::<T>(width));
         let right = &right[..(STEP - 1) * width + N * S::LANES];
         for step in 0..STEP {
-            sums = advance::<S, T, R, N, P>(s, left, step, &right[step * width..], sums);
+            sums = advance::<S, T, R, N, P, BY_STEP>(s, left, step, &right[step * width..], sums);
         }
     }
     if let (Some(left), Some(right)) = (left.get(whole), rights.next()) {
         for (step, right) in right.chunks(width).enumerate() {
-            sums = advance::<S, T, R, N, P>(s, left, step, right, sums);
+            sums = advance::<S, T, R, N, P, BY_STEP>(s, left, step, right, sums);
         }
     }
     sums
 }
 
+/// Where the element of row `r` at `step` is in a round of a left operand, [`multiply_left`].
+#[inline(always)]
+pub(crate) const fn place_in_round<const P: usize, const BY_STEP: bool>(
+    r: usize,
+    step: usize,
+) -> usize {
+    if BY_STEP { step * (P / STEP) + r } else { r * STEP + step }
+}
+
 /// One step of k.
 #[inline(always)]
-fn advance<S: Simd, T: Weight, const R: usize, const N: usize, const P: usize>(
+fn advance<
+    S: Simd,
+    T: Weight,
+    const R: usize,
+    const N: usize,
+    const P: usize,
+    const BY_STEP: bool,
+>(
     s: S,
     left: &[f32; P],
     step: usize,
@@ -184,7 +220,7 @@ fn advance<S: Simd, T: Weight, const R: usize, const N: usize, const P: usize>(
         *weight = T::load(s, &right[v * S::LANES..]);
     }
     for (r, row) in sums.iter_mut().enumerate() {
-        let x = s.splat(left[r * STEP + step]);
+        let x = s.splat(left[place_in_round::<P, BY_STEP>(r, step)]);
         for (sum, weight) in row.iter_mut().zip(&weights) {
             *sum = s.mul_add(x, *weight, *sum);
         }
