@@ -22,7 +22,8 @@
 //! A is not packed in loop 4 but split by each thread in loop 3, a thread has its columns in one piece, and
 //! sums wait in a buffer of its own between two blocks of k; few rows are cut in the middle of k instead of
 //! between columns if there are fewer outputs than inputs: see [`halves`]. The two products of a feed-forward
-//! block become one, with tile registers as by vectors: see [`feed_forward`](mod@feed_forward).
+//! block become one, with tile registers as by vectors: see [`feed_forward`](mod@feed_forward). Who needs some
+//! columns at a time takes them by [`ByColumns`].
 //!
 //! # Determinism
 //!
