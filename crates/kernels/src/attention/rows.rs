@@ -13,6 +13,8 @@ pub(super) struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
+    /// Queries (0), keys (1) or values (2) of one head of the `tokens` tokens from `start` on, at least one, in
+    /// `qkv`, `[tokens of the batch, 3 hidden]`.
     pub(super) fn of(
         qkv: &'a [f32],
         shape: AttentionShape,
