@@ -2,16 +2,17 @@
 
 use std::ops::Range;
 
-use bytemuck::cast_slice;
 use nervio_simd::{Isa, Kernel, MatMut, Simd};
 
 use super::ahead::{LINE, Lines};
 use super::epilogue::Epilogue;
-use super::int8::{Int8Left, Int8Panel, multiply_int8};
+use super::int8::{Int8Left, multiply_int8};
 use super::packed_matrix::Panels;
 use super::row_panels::RowPanels;
+use super::steps::{Right, Steps};
 use super::tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 use super::tiles::Int8Rows;
+use super::widening::{Begun, Room};
 use crate::activation::Activation;
 use crate::aligned::Aligned;
 use crate::parallel::Block;
@@ -103,24 +104,19 @@ impl MultiplyBlock<'_, '_> {
     fn loops<S: Simd, const V: usize, const P: usize>(self, s: S) {
         let width = V * S::LANES;
         let depth = self.product.depth;
-        let (most, widened) = match self.product.panels {
-            Panels::F32(_) => (DEPTH, 0),
-            Panels::F16(_) | Panels::BF16(_) => (DEPTH, DEPTH * width),
-            // Short enough to be taken whole, which leaves no sums to be parked.
-            Panels::Int8(_) => (depth, 0),
-        };
-        let widened = self.widened.first(widened.min(depth * width));
+        // Bytes are short enough to be taken whole, which leaves no sums to be parked.
+        let most = if matches!(self.product.panels, Panels::Int8(_)) { depth } else { DEPTH };
         let (first_panel, columns) = (self.block.column / width, self.block.out.columns());
         let mut target = Columns { product: self.product, block: self.block };
         let (row, rows) = (target.block.row, target.block.out.rows());
         let tiles = target.product.rows.at(row)..target.product.rows.at(row + rows);
+        let mut room = Room::new::<S>(target.product, tiles.len(), width, self.widened);
         let (mut start, stop) = target.product.steps();
         loop {
             let end = (start + most).min(stop);
             let steps = Steps { start, end, depth };
             for index in 0..columns.div_ceil(width) {
                 let panel = first_panel + index;
-                let right = steps.right(s, target.product.panels, panel, width, widened);
                 let next = if (index + 1) * width < columns {
                     steps.bytes(target.product.panels, panel + 1, width)
                 } else if end < stop {
@@ -132,7 +128,15 @@ impl MultiplyBlock<'_, '_> {
                 } else {
                     target.product.then
                 };
-                target.column::<S, V, P>(s, &steps, tiles.clone(), index * width, right, next);
+                let begun = target.product.begin::<S, V, P>(
+                    s,
+                    steps,
+                    panel,
+                    tiles.clone(),
+                    next,
+                    &mut room,
+                );
+                target.column::<S, V, P>(s, &begun, tiles.clone(), index * width);
             }
             start = end;
             if start >= stop {
@@ -154,23 +158,23 @@ impl Columns<'_, '_> {
     fn column<S: Simd, const V: usize, const P: usize>(
         &mut self,
         s: S,
-        steps: &Steps,
+        begun: &Begun<'_>,
         tiles: Range<usize>,
         column: usize,
-        right: Right<'_>,
-        next: &[u8],
     ) {
         let panels = self.product.rows;
         let first = self.block.row;
-        let mut next = shares(next, tiles.len());
-        for panel in tiles {
+        let mut next = shares(begun.next, tiles.len());
+        for (index, panel) in tiles.enumerate() {
             let row = panels.start(panel) - first;
             let count = panels.start(panel + 1) - first - row;
             let share = next.next().unwrap_or(&[]);
-            let ahead = Lines::new(share, right.bytes(), self.product.spread);
-            let mut job = TileJob { steps, panel, right, ahead, row, column };
+            let ahead = Lines::new(share, begun.right.bytes(), self.product.spread);
+            let mut job = TileJob { begun, index, panel, ahead, row, column };
             by_rows!(count, P, R => self.tile::<S, R, V, P>(s, &mut job));
-            if let (Some(activation), true) = (self.product.epilogue.activation(), steps.last()) {
+            if let (Some(activation), true) =
+                (self.product.epilogue.activation(), begun.steps.last())
+            {
                 activate::<S, V>(s, activation, &mut self.block.out, row..row + count, column);
             }
         }
@@ -186,7 +190,7 @@ impl Columns<'_, '_> {
         let width = V * S::LANES;
         let columns = width.min(self.block.out.columns() - job.column);
         let product = self.product;
-        let (parked, last) = (job.steps.start > 0, job.steps.last());
+        let (parked, last) = (job.begun.parked, job.begun.steps.last());
         let at_column = self.block.column + job.column;
         let first = (product.first_row + self.block.row + job.row) * product.columns + at_column;
         let bias = product.epilogue.bias().filter(|_| last);
@@ -239,13 +243,15 @@ impl Product<'_> {
             // Rows need not begin on a line.
             s.prefetch(&row[row.len() - 1]);
         }
-        let sums = match (self.left, job.right) {
+        let Begun { steps, right, .. } = job.begun;
+        let sums = match (self.left, *right) {
             (Left::Float(left), Right::Float(right)) => {
-                let left = left.steps(job.steps, job.panel, S::TILE_ROWS);
-                multiply::<S, R, V, P>(s, left, right, job.ahead)
+                let left = left.steps(steps, job.panel, S::TILE_ROWS);
+                let sums = job.begun.sums::<S, R, V>(s, job.index);
+                multiply::<S, R, V, P>(s, left, right, sums, job.ahead)
             }
             (Left::Int8(left), Right::Int8(right)) => {
-                let values = job.steps.left(left.values, job.panel, S::TILE_ROWS);
+                let values = steps.left(left.values, job.panel, S::TILE_ROWS);
                 let rows = &left.scales[job.panel * S::TILE_ROWS..][..S::TILE_ROWS];
                 multiply_int8::<S, R, V, P>(s, values, rows, right, job.ahead)
             }
@@ -258,7 +264,7 @@ impl Product<'_> {
 impl<'a> FloatLeft<'a> {
     /// These steps of row panel `panel`.
     #[inline(always)]
-    fn steps(self, steps: &Steps, panel: usize, tile_rows: usize) -> &'a [f32] {
+    pub(crate) fn steps(self, steps: &Steps, panel: usize, tile_rows: usize) -> &'a [f32] {
         let len = self.len.next_multiple_of(STEP);
         let at = |step: usize| (panel * len + step) * tile_rows;
         let end = (steps.end - self.start).next_multiple_of(STEP);
@@ -273,30 +279,14 @@ pub(crate) fn shares(bytes: &[u8], count: usize) -> std::slice::Chunks<'_, u8> {
     bytes.chunks(each.max(LINE))
 }
 
-/// Some steps of one column panel, ready to be multiplied.
-#[derive(Clone, Copy)]
-pub(crate) enum Right<'a> {
-    /// `[steps][width]`
-    Float(&'a [f32]),
-    Int8(Int8Panel<'a>),
-}
-
-impl<'a> Right<'a> {
-    /// The memory that is read.
-    #[inline(always)]
-    pub(crate) fn bytes(self) -> &'a [u8] {
-        match self {
-            Right::Float(values) => cast_slice(values),
-            Right::Int8(panel) => cast_slice(panel.values),
-        }
-    }
-}
-
 /// What one tile reads, and where in the block it lies.
 pub(crate) struct TileJob<'a> {
-    pub(crate) steps: &'a Steps,
+    /// The column panel.
+    pub(crate) begun: &'a Begun<'a>,
+    /// Which of the tiles of the column panel it is.
+    pub(crate) index: usize,
+    /// The row panel.
     pub(crate) panel: usize,
-    pub(crate) right: Right<'a>,
     pub(crate) ahead: Lines,
     pub(crate) row: usize,
     pub(crate) column: usize,
@@ -360,102 +350,5 @@ fn activate<S: Simd, const V: usize>(
         lanes[..columns].copy_from_slice(row);
         activation.apply(s, &mut MatMut::new(&mut lanes, MAX_WIDTH), 0..1, (0, width));
         row.copy_from_slice(&lanes[..columns]);
-    }
-}
-
-/// A range of k.
-pub(crate) struct Steps {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
-    pub(crate) depth: usize,
-}
-
-impl Steps {
-    /// Whether these are the last steps.
-    fn last(&self) -> bool {
-        self.end == self.depth
-    }
-
-    /// The steps after these, `most` at the most.
-    fn next(&self, most: usize) -> Self {
-        Self { start: self.end, end: (self.end + most).min(self.depth), depth: self.depth }
-    }
-
-    /// The steps from `start` on, `most` at the most.
-    fn first(&self, start: usize, most: usize) -> Self {
-        Self { start, end: (start + most).min(self.depth), depth: self.depth }
-    }
-
-    /// These steps of row panel `panel` of a left operand of the whole depth.
-    #[inline(always)]
-    fn left<'a, T>(&self, left: &'a [T], panel: usize, tile_rows: usize) -> &'a [T] {
-        let depth = self.depth.next_multiple_of(STEP);
-        let end = self.end.next_multiple_of(STEP);
-        &left[(panel * depth + self.start) * tile_rows..(panel * depth + end) * tile_rows]
-    }
-
-    /// The memory of these steps of column panel `panel`.
-    #[inline(always)]
-    pub(crate) fn bytes<'a>(&self, panels: Panels<'a>, panel: usize, width: usize) -> &'a [u8] {
-        let range = self.range(panel, width, self.depth);
-        match panels {
-            Panels::F32(values) => cast_slice(&values[range]),
-            Panels::F16(values) => cast_slice(&values[range]),
-            Panels::BF16(values) => cast_slice(&values[range]),
-            Panels::Int8(panels) => cast_slice(&panels.values[self.quads(panel, width)]),
-        }
-    }
-
-    /// Where these steps of column panel `panel` lie, if panels are `depth` long.
-    #[inline(always)]
-    fn range(&self, panel: usize, width: usize, depth: usize) -> Range<usize> {
-        (panel * depth + self.start) * width..(panel * depth + self.end) * width
-    }
-
-    /// Where these steps of a panel of 8-bit integers lie.
-    #[inline(always)]
-    fn quads(&self, panel: usize, width: usize) -> Range<usize> {
-        let whole = Self { end: self.end.next_multiple_of(STEP), ..*self };
-        whole.range(panel, width, self.depth.next_multiple_of(STEP))
-    }
-
-    /// These steps of column panel `panel`: as they lie, or widened into `buffer`.
-    #[inline(always)]
-    pub(crate) fn right<'a, S: Simd>(
-        &self,
-        s: S,
-        panels: Panels<'a>,
-        panel: usize,
-        width: usize,
-        buffer: &'a mut [f32],
-    ) -> Right<'a> {
-        let range = self.range(panel, width, self.depth);
-        let out = match panels {
-            Panels::F32(values) => return Right::Float(&values[range]),
-            Panels::F16(_) | Panels::BF16(_) => &mut buffer[..range.len()],
-            Panels::Int8(panels) => {
-                let columns = panel * width..(panel + 1) * width;
-                return Right::Int8(Int8Panel {
-                    values: &panels.values[self.quads(panel, width)],
-                    scales: &panels.scales[columns.clone()],
-                    sums: &panels.sums[columns],
-                });
-            }
-        };
-        let vectors = out.chunks_exact_mut(S::LANES);
-        match panels {
-            Panels::F16(values) => {
-                for (out, x) in vectors.zip(values[range].chunks_exact(S::LANES)) {
-                    s.store(s.load_f16(x), out);
-                }
-            }
-            Panels::BF16(values) => {
-                for (out, x) in vectors.zip(values[range].chunks_exact(S::LANES)) {
-                    s.store(s.load_bf16(x), out);
-                }
-            }
-            Panels::F32(_) | Panels::Int8(_) => {}
-        }
-        Right::Float(out)
     }
 }

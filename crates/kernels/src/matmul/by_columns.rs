@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use nervio_simd::{Isa, MatMut};
 
-use super::block::{DEPTH, Left, Product, Steps};
+use super::block::{DEPTH, Left, Product};
 use super::epilogue::Epilogue;
 use super::packed_matrix::{PackedMatrix, WeightKind};
 use super::row_panels::RowPanels;
+use super::steps::Steps;
 use super::{SUPER_ROWS, multiply_packed, pack_operand, pieces_of_part, spread, tile_rows};
 use crate::parallel::Block;
 use crate::workspace::LeafBuffers;

@@ -15,8 +15,8 @@
 //!           after the last k: the epilogue on the tile, while it is in registers
 //! ```
 //!
-//! Weights in half precision are widened, a block of a panel at a time, into an f32 buffer that stays
-//! near; sums are f32. With 8-bit weights A is packed into bytes, with a scale for each row,
+//! Weights in half precision are widened, some steps of a panel at a time, into an f32 buffer that stays
+//! in the L1: see [`widening`]; sums are f32. With 8-bit weights A is packed into bytes, with a scale for each row,
 //! and sums are 32-bit integers: see [`int8`]. Tile registers (AMX) take the place of the two innermost
 //! loops where the processor has them: see [`tiles`] for bytes and [`pieces`] for floats. With the latter
 //! A is not packed in loop 4 but split by each thread in loop 3, a thread has its columns in one piece, and
@@ -44,9 +44,11 @@ mod packed_matrix;
 mod pieces;
 mod reference;
 mod row_panels;
+mod steps;
 mod tall;
 mod tile;
 mod tiles;
+mod widening;
 
 pub use epilogue::Epilogue;
 pub use feed_forward::{FeedForward, FeedForwardStep, feed_forward};
@@ -139,8 +141,11 @@ fn spread(isa: Isa, weights: &PackedMatrix, rows: RowPanels) -> bool {
     rows.count() <= SPREAD_PANELS && waits_for(isa, weights)
 }
 
-/// Most tiles of rows for which weights in half precision are widened one by one.
-const TALL_TILES: usize = 3;
+/// Most tiles of rows for which weights in half precision are widened one by one: on a core that multiplies
+/// fast that takes a larger part of the time.
+fn tall_tiles(isa: Isa) -> usize {
+    if isa.outruns_memory() { 1 } else { 3 }
+}
 
 /// Rows of the register tile for `rows` rows: the tall one where widening weights beforehand takes longer
 /// than widening them for each of its tiles.
@@ -151,7 +156,7 @@ fn tile_rows(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
     let (wide, tall) = (isa.tile_rows(), isa.tall_rows());
     let half = matches!(weights.kind(), WeightKind::F16 | WeightKind::BF16);
     let whole = weights.rows().is_multiple_of(weights.panel_width());
-    if half && whole && rows <= TALL_TILES * tall { tall } else { wide }
+    if half && whole && rows <= tall_tiles(isa) * tall { tall } else { wide }
 }
 
 /// Pieces of columns into which a thread's rows are cut: enough for others to help out. A thread that

@@ -10,7 +10,7 @@ use nervio_simd::{Isa, Kernel, Simd};
 
 use super::ahead::{Ahead, Lines};
 use super::block::{DEPTH, Product};
-use super::tile::{Place, STEP, Weight, by_rows, finish, lines_of_round, multiply_strip};
+use super::tile::{Place, STEP, Weight, by_rows, finish, lines_of_round, multiply_left};
 use crate::parallel::Block;
 
 /// Vectors in a row of a column panel.
@@ -96,8 +96,10 @@ impl<T: Weight + Pod> MultiplyTall<'_, '_, T> {
                 let end = (start + DEPTH).min(depth);
                 let right = &tile.panel[start * VECTORS * S::LANES..end * VECTORS * S::LANES];
                 let left = &self.left[left_range(tile.index, start..end, depth)];
-                let sums =
-                    multiply_strip::<S, T, R, VECTORS, 1, ROUND>(s, left, right, strip, &mut ahead);
+                let fresh = ([[s.splat(0.0)]; R], strip);
+                let sums = multiply_left::<S, T, R, VECTORS, 1, ROUND, false>(
+                    s, left, right, fresh, &mut ahead,
+                );
                 let last = end == depth;
                 let place = Place {
                     out: self.block.out.tile(tile.row, column, S::LANES),

@@ -116,7 +116,7 @@ pub(crate) const fn lines_of_round<T>(width: usize) -> usize {
     STEP * width * size_of::<T>() / LINE / 2
 }
 
-/// The sums of one tile, each through its steps one after the other from zero.
+/// The sums of one tile, each through its steps one after the other from what it is in `sums`.
 ///
 /// `left` is `[steps / STEP][tile rows][STEP]`, of which the first `R` rows are used, with `P` the
 /// product of the last two; `right` is `[steps][V * LANES]`.
@@ -125,33 +125,16 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
     s: S,
     left: &[f32],
     right: &[f32],
+    sums: [[S::Vector; V]; R],
     mut ahead: impl Ahead,
 ) -> [[S::Vector; V]; R] {
     let width = V * S::LANES;
     ahead.share(right.len() / (STEP * width), lines_of_round::<f32>(width));
-    multiply_strip::<S, f32, R, V, V, P>(s, left, right, 0, &mut ahead)
+    multiply_left::<S, f32, R, V, V, P, false>(s, left, right, (sums, 0), &mut ahead)
 }
 
-/// [`multiply`] for `N` of the panel's `V` vectors, from vector `first` on.
-#[inline(always)]
-pub(crate) fn multiply_strip<
-    S: Simd,
-    T: Weight,
-    const R: usize,
-    const V: usize,
-    const N: usize,
-    const P: usize,
->(
-    s: S,
-    left: &[f32],
-    right: &[T],
-    first: usize,
-    ahead: &mut impl Ahead,
-) -> [[S::Vector; N]; R] {
-    multiply_left::<S, T, R, V, N, P, false>(s, left, right, first, ahead)
-}
-
-/// [`multiply_strip`]; `left` is `[steps][tile rows]` if `BY_STEP`.
+/// [`multiply`] for `N` of the panel's `V` vectors, from vector `first` on; `left` is
+/// `[steps][tile rows]` if `BY_STEP`.
 #[inline(always)]
 pub(crate) fn multiply_left<
     S: Simd,
@@ -165,11 +148,10 @@ pub(crate) fn multiply_left<
     s: S,
     left: &[f32],
     right: &[T],
-    first: usize,
+    (mut sums, first): ([[S::Vector; N]; R], usize),
     ahead: &mut impl Ahead,
 ) -> [[S::Vector; N]; R] {
     let width = V * S::LANES;
-    let mut sums = [[s.splat(0.0); N]; R];
     let (left, _) = left.as_chunks::<P>();
     let whole = right.len() / (STEP * width);
     let mut rights = right[first * S::LANES..].chunks(STEP * width);

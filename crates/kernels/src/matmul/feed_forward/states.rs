@@ -6,13 +6,15 @@ use nervio_simd::{Isa, Kernel, MatMut, Simd};
 
 use crate::aligned::Aligned;
 use crate::matmul::ahead::{LINE, Lines};
-use crate::matmul::block::{DEPTH, Product, Steps, TileJob, shares};
+use crate::matmul::block::{Product, TileJob, shares};
 use crate::matmul::pack::pack_row;
+use crate::matmul::steps::Steps;
+use crate::matmul::widening::Room;
 use crate::matmul::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows};
 use crate::parallel::{Cut, RowBorders, for_each_block};
 use crate::workspace::LeafPool;
 
-/// Some columns of a product of at most [`DEPTH`] steps, whole column panels of its weights.
+/// Some columns of a product of at most [`DEPTH`](super::super::block::DEPTH) steps, whole column panels of its weights.
 pub(super) struct States<'a> {
     pub(super) product: &'a Product<'a>,
     pub(super) columns: Range<usize>,
@@ -75,11 +77,13 @@ impl MultiplyStates<'_, '_> {
         let Self { states, columns, out, first_panel, widened } = self;
         let product = states.product;
         let (width, depth) = (V * S::LANES, product.depth);
-        let widened = widened.first(DEPTH.min(depth) * width);
         let steps = Steps { start: 0, end: depth, depth };
+        let (mut room, tiles) = {
+            let count = out.rows();
+            (Room::new::<S>(product, count, width, widened), first_panel..first_panel + count)
+        };
         let mut panels = RowPanelsOut { product, out, tile: [0.0; MAX_ROWS * MAX_WIDTH] };
         for column in columns.clone().step_by(width) {
-            let right = steps.right(s, product.panels, column / width, width, widened);
             let next = match column + width {
                 // The panel beside the last is most often what this thread computes next.
                 next if next < states.columns.end => {
@@ -87,14 +91,14 @@ impl MultiplyStates<'_, '_> {
                 }
                 _ => product.then,
             };
-            let count = panels.out.rows();
-            let mut next = shares(next, count);
-            for row in 0..count {
-                let panel = first_panel + row;
+            let (panel, tiles) = (column / width, tiles.clone());
+            let begun = product.begin::<S, V, P>(s, steps, panel, tiles.clone(), next, &mut room);
+            let mut next = shares(begun.next, tiles.len());
+            for (row, panel) in tiles.enumerate() {
                 let share = next.next().unwrap_or(&[]);
-                let ahead = Lines::new(share, right.bytes(), product.spread);
+                let ahead = Lines::new(share, begun.right.bytes(), product.spread);
                 let at = column - columns.start;
-                let mut job = TileJob { steps: &steps, panel, right, ahead, row, column: at };
+                let mut job = TileJob { begun: &begun, index: row, panel, ahead, row, column: at };
                 let rows = product.rows.start(panel + 1) - product.rows.start(panel);
                 by_rows!(rows, P, R => panels.tile::<S, R, V, P>(s, &mut job, column));
             }

@@ -6,13 +6,14 @@ use nervio_simd::{Isa, MatMut};
 
 use super::states::States;
 use super::{FeedForward, FeedForwardStep, Watch, product};
-use crate::matmul::block::{DEPTH, FloatLeft, Left, Steps};
+use crate::matmul::block::{DEPTH, FloatLeft, Left};
 use crate::matmul::epilogue::Epilogue;
 use crate::matmul::packed_matrix::{PackedMatrix, WeightKind};
 use crate::matmul::row_panels::RowPanels;
+use crate::matmul::steps::Steps;
 use crate::matmul::{
-    TALL_TILES, multiply_packed, pack_rows, pieces_of_part, row_blocks, row_threads,
-    split_by_threads,
+    multiply_packed, pack_rows, pieces_of_part, row_blocks, row_threads, split_by_threads,
+    tall_tiles,
 };
 use crate::parallel::{Cut, RowBorders, for_each_block, for_each_part, threads};
 use crate::workspace::{LeafPool, Workspace};
@@ -44,7 +45,7 @@ impl<'a> ByVectors<'a> {
         let fits = |x: &PackedMatrix| {
             x.level() == isa.level() && x.kind() == kind && !split_by_threads(isa, x)
         };
-        let few = kind != WeightKind::F32 && rows / parts <= TALL_TILES * isa.tall_rows();
+        let few = kind != WeightKind::F32 && rows / parts <= tall_tiles(isa) * isa.tall_rows();
         let fused = kind != WeightKind::Int8
             && !few
             && [intermediate, output].into_iter().all(fits)
