@@ -89,6 +89,32 @@ impl fmt::Display for Activation {
     }
 }
 
+/// Who takes the results of an activation: a trait, not a closure, since the call of one might not be inlined
+/// into the kernel.
+pub(crate) trait Sink {
+    /// Takes the vector whose first element is element `at`.
+    fn put<S: Simd>(&mut self, s: S, at: usize, x: S::Vector);
+}
+
+/// Runs `work` with the name `function` for what the activation computes: a macro, not a function pointer,
+/// since the call of one would not be inlined into the kernel.
+macro_rules! with_function {
+    ($activation:expr, $function:ident => $work:expr) => {
+        with_function!(@ $activation, $function, $work, [
+            Gelu gelu, GeluTanh gelu_tanh, QuickGelu quick_gelu, Gelu10 gelu_10, Relu relu,
+            Relu6 relu6, Silu silu, Tanh tanh, Mish mish
+        ])
+    };
+    (@ $activation:expr, $function:ident, $work:expr, [$($name:ident $path:ident),*]) => {
+        match $activation {
+            $(Activation::$name => {
+                use self::$path as $function;
+                $work
+            })*
+        }
+    };
+}
+
 impl Activation {
     /// Applies the function to some rows of a matrix: in each to `width` elements from `column` on, a
     /// multiple of a vector's.
@@ -100,28 +126,24 @@ impl Activation {
         rows: Range<usize>,
         (column, width): (usize, usize),
     ) {
-        // A macro, not a function pointer: the call of one would not be inlined into the kernel.
-        macro_rules! each {
-            ($function:path) => {
-                for row in rows {
-                    let values = &mut out.row(row)[column..][..width];
-                    for lanes in values.chunks_exact_mut(S::LANES) {
-                        s.store($function(s, s.load(lanes)), lanes);
-                    }
+        with_function!(self, function => {
+            for row in rows {
+                let values = &mut out.row(row)[column..][..width];
+                for lanes in values.chunks_exact_mut(S::LANES) {
+                    s.store(function(s, s.load(lanes)), lanes);
                 }
-            };
-        }
-        match self {
-            Self::Gelu => each!(gelu),
-            Self::GeluTanh => each!(gelu_tanh),
-            Self::QuickGelu => each!(quick_gelu),
-            Self::Gelu10 => each!(gelu_10),
-            Self::Relu => each!(relu),
-            Self::Relu6 => each!(relu6),
-            Self::Silu => each!(silu),
-            Self::Tanh => each!(tanh),
-            Self::Mish => each!(mish),
-        }
+            }
+        });
+    }
+
+    /// Applies the function to `values`, whole vectors, and hands each result to `sink`.
+    #[inline(always)]
+    pub(crate) fn hand_on<S: Simd>(self, s: S, values: &[f32], mut sink: impl Sink) {
+        with_function!(self, function => {
+            for (index, lanes) in values.chunks_exact(S::LANES).enumerate() {
+                sink.put(s, index * S::LANES, function(s, s.load(lanes)));
+            }
+        });
     }
 
     /// The exact value, in double precision: the reference for every leg.

@@ -170,8 +170,8 @@ impl Columns<'_, '_> {
             let count = panels.start(panel + 1) - first - row;
             let share = next.next().unwrap_or(&[]);
             let ahead = Lines::new(share, begun.right.bytes(), self.product.spread);
-            let mut job = TileJob { begun, index, panel, ahead, row, column };
-            by_rows!(count, P, R => self.tile::<S, R, V, P>(s, &mut job));
+            let job = TileJob { begun, index, panel, ahead, row, column };
+            by_rows!(count, P, R => self.tile::<S, R, V, P>(s, &job));
             if let (Some(activation), true) =
                 (self.product.epilogue.activation(), begun.steps.last())
             {
@@ -185,7 +185,7 @@ impl Columns<'_, '_> {
     fn tile<S: Simd, const R: usize, const V: usize, const P: usize>(
         &mut self,
         s: S,
-        job: &mut TileJob<'_>,
+        job: &TileJob<'_>,
     ) {
         let width = V * S::LANES;
         let columns = width.min(self.block.out.columns() - job.column);

@@ -189,7 +189,7 @@ fn fetch<S: Simd>(s: S, steps: &[f32]) {
 
 /// Writes row `r` of a row panel whose quads of steps lie `block` elements apart; zeros past its end.
 #[inline(always)]
-pub(crate) fn pack_row(panel: &mut [f32], row: &[f32], r: usize, block: usize) {
+fn pack_row(panel: &mut [f32], row: &[f32], r: usize, block: usize) {
     let (quads, rest) = row.as_chunks::<STEP>();
     for (block, quad) in panel.chunks_exact_mut(block).zip(quads) {
         block[r * STEP..][..STEP].copy_from_slice(quad);

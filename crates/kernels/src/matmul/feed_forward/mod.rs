@@ -255,6 +255,8 @@ mod tests {
             // By vectors, panels over the edge of the outputs.
             check(isa, (42, 1056), |x| x, &counts);
             check(isa, (42, 1056), f16::from_f32, &counts);
+            // Weights of both products are widened in several stretches.
+            check(isa, (300, 800), f16::from_f32, &[100, 17]);
             check(isa, (32, 0), |x| x, &[100, 1]);
             // Several steps of depth in the first product, and several stretches of states by tile registers.
             check(isa, (800, 1664), |x| x, &[33, 17]);

@@ -2,20 +2,22 @@
 
 use std::ops::Range;
 
-use nervio_simd::{Isa, Kernel, MatMut, Simd};
+use nervio_simd::{Isa, Kernel, MAX_LANES, MatMut, Simd};
 
+use crate::activation::Sink;
 use crate::aligned::Aligned;
 use crate::matmul::ahead::{LINE, Lines};
 use crate::matmul::block::{Product, TileJob, shares};
-use crate::matmul::pack::pack_row;
 use crate::matmul::steps::Steps;
 use crate::matmul::widening::Room;
 use crate::matmul::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows};
 use crate::parallel::{Cut, RowBorders, for_each_block};
 use crate::workspace::LeafPool;
 
-/// Some columns of a product of at most [`DEPTH`](super::super::block::DEPTH) steps, whole column panels of its weights.
+/// Some columns of a product of at most [`DEPTH`](crate::matmul::block::DEPTH) steps, whole column panels of
+/// its weights.
 pub(super) struct States<'a> {
+    /// Its epilogue has an activation.
     pub(super) product: &'a Product<'a>,
     pub(super) columns: Range<usize>,
     /// Pieces into which the columns are cut for threads to help out.
@@ -78,10 +80,8 @@ impl MultiplyStates<'_, '_> {
         let product = states.product;
         let (width, depth) = (V * S::LANES, product.depth);
         let steps = Steps { start: 0, end: depth, depth };
-        let (mut room, tiles) = {
-            let count = out.rows();
-            (Room::new::<S>(product, count, width, widened), first_panel..first_panel + count)
-        };
+        let tiles = first_panel..first_panel + out.rows();
+        let mut room = Room::new::<S>(product, tiles.len(), width, widened);
         let mut panels = RowPanelsOut { product, out, tile: [0.0; MAX_ROWS * MAX_WIDTH] };
         for column in columns.clone().step_by(width) {
             let next = match column + width {
@@ -98,9 +98,9 @@ impl MultiplyStates<'_, '_> {
                 let share = next.next().unwrap_or(&[]);
                 let ahead = Lines::new(share, begun.right.bytes(), product.spread);
                 let at = column - columns.start;
-                let mut job = TileJob { begun: &begun, index: row, panel, ahead, row, column: at };
+                let job = TileJob { begun: &begun, index: row, panel, ahead, row, column: at };
                 let rows = product.rows.start(panel + 1) - product.rows.start(panel);
-                by_rows!(rows, P, R => panels.tile::<S, R, V, P>(s, &mut job, column));
+                panels.tile::<S, V, P>(s, &job, (rows, column));
             }
         }
     }
@@ -115,13 +115,13 @@ struct RowPanelsOut<'a, 'b> {
 }
 
 impl RowPanelsOut<'_, '_> {
-    /// One tile of `R` rows, from `column` of the product on.
+    /// One tile, from `column` of the product on.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const V: usize, const P: usize>(
+    fn tile<S: Simd, const V: usize, const P: usize>(
         &mut self,
         s: S,
-        job: &mut TileJob<'_>,
-        column: usize,
+        job: &TileJob<'_>,
+        (rows, column): (usize, usize),
     ) {
         let Self { product, out, tile } = self;
         let width = V * S::LANES;
@@ -129,15 +129,36 @@ impl RowPanelsOut<'_, '_> {
         for line in place.chunks(LINE / size_of::<f32>()) {
             s.prefetch(&line[0]);
         }
-        let mut rows = MatMut::new(&mut tile[..R * width], width);
         let bias = product.epilogue.bias().map(|bias| &bias[column..][..width]);
-        let to = Place { out: rows.tile(0, 0, width), parked: false, bias, residual: None };
-        product.tile::<S, R, V, P>(s, job, to);
-        if let Some(activation) = product.epilogue.activation() {
-            activation.apply(s, &mut rows, 0..R, (0, width));
-        }
-        for row in 0..R {
-            pack_row(place, rows.row(row), row, P);
+        by_rows!(rows, P, R => {
+            let mut rows = MatMut::new(&mut tile[..R * width], width);
+            let to = Place { out: rows.tile(0, 0, width), parked: false, bias, residual: None };
+            product.tile::<S, R, V, P>(s, job, to);
+        });
+        let Some(activation) = product.epilogue.activation() else {
+            unreachable!("states are what an activation gives")
+        };
+        activation.hand_on(s, &tile[..rows * width], Quads::<P> { place, width });
+    }
+}
+
+/// Writes a tile as a part of a row panel, whose quads of steps lie `P` elements apart.
+struct Quads<'a, const P: usize> {
+    place: &'a mut [f32],
+    /// Columns of the tile.
+    width: usize,
+}
+
+impl<const P: usize> Sink for Quads<'_, P> {
+    #[inline(always)]
+    fn put<S: Simd>(&mut self, s: S, at: usize, x: S::Vector) {
+        let mut lanes = [0.0; MAX_LANES];
+        s.store(x, &mut lanes);
+        let (row, column) = (at / self.width, at % self.width);
+        let place = &mut self.place[column / STEP * P + row * STEP..];
+        let (quads, _) = lanes[..S::LANES].as_chunks::<STEP>();
+        for (index, quad) in quads.iter().enumerate() {
+            place[index * P..][..STEP].copy_from_slice(quad);
         }
     }
 }
