@@ -1,23 +1,26 @@
 //! Column panels in half precision, widened to f32 some steps at a time.
 //!
-//! All tiles of rows read the same few steps while these lie in the L1; widened whole, a panel of weights
-//! would be pushed out to the L2 by its own end. Between two stretches of steps the sums of each tile wait
-//! in a buffer and are gone on with, so that they have the order, and the bits, of those of one stretch.
+//! All rows meet the same few steps while these lie in the L1; widened whole, a wide panel of weights would be
+//! pushed out to the L2 by its own end. Between two stretches of steps the sums of each tile wait in a buffer
+//! and are gone on with, so that they have the order, and the bits, of those of one stretch.
 
 use std::ops::Range;
 
 use nervio_simd::Simd;
 
 use super::ahead::Lines;
-use super::block::{Left, Product, shares};
+use super::block::{DEPTH, Left, Product, shares};
 use super::packed_matrix::Panels;
 use super::row_panels::RowPanels;
 use super::steps::{Right, Steps};
 use super::tile::{MAX_WIDTH, STEP, by_rows, multiply};
 use crate::aligned::Aligned;
 
-/// Elements of a column panel that are widened at a time: 16 KB, half of a small L1.
-const WIDENED: usize = 128 * MAX_WIDTH;
+/// Steps of a column panel that are widened at a time: for the wide tile of AVX-512 16 KB, half of a small L1.
+/// Narrower tiles, for which shorter stretches gain little or nothing, take a block of [`DEPTH`] whole.
+fn steps_at_once(width: usize) -> usize {
+    if width == MAX_WIDTH { 128 } else { DEPTH }
+}
 
 /// Where weights are widened, and where sums wait.
 pub(crate) struct Room<'a> {
@@ -37,7 +40,9 @@ impl<'a> Room<'a> {
     ) -> Self {
         let (weights, sums) = match product.panels {
             Panels::F32(_) | Panels::Int8(_) => (0, 0),
-            Panels::F16(_) | Panels::BF16(_) => (WIDENED, tiles * S::TILE_ROWS * width),
+            Panels::F16(_) | Panels::BF16(_) => {
+                (steps_at_once(width).min(product.depth) * width, tiles * S::TILE_ROWS * width)
+            }
         };
         let (weights, sums) = buffer.first(weights + sums).split_at_mut(weights);
         Self { weights, sums }
@@ -90,7 +95,7 @@ impl Product<'_> {
         let parked = steps.start > 0;
         let count = match self.panels {
             Panels::F32(_) | Panels::Int8(_) => 1,
-            Panels::F16(_) | Panels::BF16(_) => steps.len().div_ceil(WIDENED / width).max(1),
+            Panels::F16(_) | Panels::BF16(_) => steps.len().div_ceil(steps_at_once(width)).max(1),
         };
         let each = steps.len().div_ceil(count).next_multiple_of(STEP);
         let mut shares = shares(next, count);
