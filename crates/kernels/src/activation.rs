@@ -228,6 +228,16 @@ mod tests {
 
     use super::*;
 
+    struct Vectors<'a>(&'a mut [f32]);
+
+    impl Sink for Vectors<'_> {
+        #[inline(always)]
+        fn put<S: Simd>(&mut self, s: S, at: usize, x: S::Vector) {
+            s.store(x, &mut self.0[at..]);
+        }
+    }
+
+    /// Applies a function in place and by handing its results on, which are the same.
     struct Apply<'a>(Activation, &'a mut [f32]);
 
     impl Kernel for Apply<'_> {
@@ -237,7 +247,11 @@ mod tests {
             let mut padded = self.1.to_vec();
             padded.resize(self.1.len().next_multiple_of(S::LANES), 0.0);
             let len = padded.len();
+            let mut handed_on = vec![f32::NAN; len];
+            self.0.hand_on(s, &padded, Vectors(&mut handed_on));
             self.0.apply(s, &mut MatMut::new(&mut padded, len), 0..1, (0, len));
+            let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&handed_on), bits(&padded), "{}", self.0);
             self.1.copy_from_slice(&padded[..self.1.len()]);
         }
     }

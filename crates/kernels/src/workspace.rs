@@ -34,7 +34,8 @@ impl Workspace {
 /// Buffers that one leaf of a parallel kernel needs while it runs.
 #[derive(Debug, Default)]
 pub(crate) struct LeafBuffers {
-    /// A block of a weight panel widened to f32, or a column panel of intermediate states.
+    /// Some steps of a weight panel widened to f32 and the sums that wait for the next ones, or a column panel
+    /// of intermediate states.
     pub(crate) widened: Aligned<f32>,
     /// Rows of the left operand of a layer in row panels.
     pub(crate) left: Aligned<f32>,

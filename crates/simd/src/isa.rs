@@ -263,7 +263,7 @@ impl Isa {
     }
 
     /// Whether a core multiplies so much faster than it reads memory that two cores should not both read
-    /// the same weights for a few rows each. So it is with AVX-512 on Intel's servers: two multiply-adds of
+    /// the same weights for a few rows each, and that widening these costs it much. So it is with AVX-512 on Intel's servers: two multiply-adds of
     /// 16 floats a cycle, beside some 16 GB/s (Emerald Rapids); on Zen 4 one a cycle, beside 30. Other
     /// processors by Intel with AVX-512 are taken to be alike.
     #[must_use]

@@ -86,8 +86,8 @@ impl Numbers for Float32 {
         left: &[f32],
         right: &[f32],
     ) -> [[S::Vector; N]; R] {
-        let fresh = ([[s.splat(0.0); N]; R], 0);
-        multiply_left::<S, f32, R, V, N, P, BY_STEP>(s, left, right, fresh, &mut Nothing)
+        let zeros = [[s.splat(0.0); N]; R];
+        multiply_left::<S, f32, R, V, N, P, BY_STEP>(s, left, right, 0, zeros, &mut Nothing)
     }
 
     /// The exponentials are not divided by their sums: the results of the product are, which are

@@ -12,7 +12,7 @@ use super::row_panels::RowPanels;
 use super::steps::{Right, Steps};
 use super::tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
 use super::tiles::Int8Rows;
-use super::widening::{Begun, Room};
+use super::widening::Begun;
 use crate::activation::Activation;
 use crate::aligned::Aligned;
 use crate::parallel::Block;
@@ -61,6 +61,8 @@ pub(crate) struct Product<'a> {
     pub(crate) depth: usize,
     /// Columns of the whole result: the stride of the residual.
     pub(crate) columns: usize,
+    /// How many steps of weights in half precision are widened at a time, whole rounds of a tile.
+    pub(crate) stretch: usize,
     /// Whether a round of a tile asks for lines far from one another.
     pub(crate) spread: bool,
     /// What is most often read after the last column panel; may be empty.
@@ -110,7 +112,7 @@ impl MultiplyBlock<'_, '_> {
         let mut target = Columns { product: self.product, block: self.block };
         let (row, rows) = (target.block.row, target.block.out.rows());
         let tiles = target.product.rows.at(row)..target.product.rows.at(row + rows);
-        let mut room = Room::new::<S>(target.product, tiles.len(), width, self.widened);
+        let mut room = target.product.room(tiles.len() * S::TILE_ROWS, width, self.widened);
         let (mut start, stop) = target.product.steps();
         loop {
             let end = (start + most).min(stop);
@@ -128,7 +130,7 @@ impl MultiplyBlock<'_, '_> {
                 } else {
                     target.product.then
                 };
-                let begun = target.product.begin::<S, V, P>(
+                let begun = target.product.all_but_last::<S, V, P>(
                     s,
                     steps,
                     panel,
@@ -190,7 +192,7 @@ impl Columns<'_, '_> {
         let width = V * S::LANES;
         let columns = width.min(self.block.out.columns() - job.column);
         let product = self.product;
-        let (parked, last) = (job.begun.parked, job.begun.steps.last());
+        let (parked, last) = (job.begun.all.start > 0, job.begun.steps.last());
         let at_column = self.block.column + job.column;
         let first = (product.first_row + self.block.row + job.row) * product.columns + at_column;
         let bias = product.epilogue.bias().filter(|_| last);
@@ -248,7 +250,8 @@ impl Product<'_> {
             (Left::Float(left), Right::Float(right)) => {
                 let left = left.steps(steps, job.panel, S::TILE_ROWS);
                 let sums = job.begun.sums::<S, R, V>(s, job.index);
-                multiply::<S, R, V, P>(s, left, right, sums, job.ahead)
+                let ahead = steps.ahead(&job.begun.all, job.ahead, V * S::LANES);
+                multiply::<S, R, V, P>(s, left, right, sums, ahead)
             }
             (Left::Int8(left), Right::Int8(right)) => {
                 let values = steps.left(left.values, job.panel, S::TILE_ROWS);

@@ -9,6 +9,7 @@ use super::epilogue::Epilogue;
 use super::packed_matrix::{PackedMatrix, WeightKind};
 use super::row_panels::RowPanels;
 use super::steps::Steps;
+use super::widening::stretch;
 use super::{SUPER_ROWS, multiply_packed, pack_operand, pieces_of_part, spread, tile_rows};
 use crate::parallel::Block;
 use crate::workspace::LeafBuffers;
@@ -68,6 +69,7 @@ impl<'a> ByColumns<'a> {
             first_row: 0,
             depth,
             columns: columns.len(),
+            stretch: stretch(self.isa),
             spread: spread(self.isa, self.weights, self.rows),
             then: then.unwrap_or(&[]),
         };

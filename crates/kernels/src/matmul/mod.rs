@@ -16,7 +16,7 @@
 //! ```
 //!
 //! Weights in half precision are widened, some steps of a panel at a time, into an f32 buffer that stays
-//! in the L1: see [`widening`]; sums are f32. With 8-bit weights A is packed into bytes, with a scale for each row,
+//! near: see [`widening`]; sums are f32. With 8-bit weights A is packed into bytes, with a scale for each row,
 //! and sums are 32-bit integers: see [`int8`]. Tile registers (AMX) take the place of the two innermost
 //! loops where the processor has them: see [`tiles`] for bytes and [`pieces`] for floats. With the latter
 //! A is not packed in loop 4 but split by each thread in loop 3, a thread has its columns in one piece, and
@@ -73,6 +73,7 @@ use self::packed_matrix::Panels;
 use self::pieces::{border, multiply_split};
 use self::tall::multiply_tall;
 use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
+use self::widening::stretch;
 use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block, for_each_part, threads};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
@@ -141,8 +142,8 @@ fn spread(isa: Isa, weights: &PackedMatrix, rows: RowPanels) -> bool {
     rows.count() <= SPREAD_PANELS && waits_for(isa, weights)
 }
 
-/// Most tiles of rows for which weights in half precision are widened one by one: on a core that multiplies
-/// fast that takes a larger part of the time.
+/// Most tiles of rows for which weights in half precision are widened one by one: the faster a core multiplies,
+/// the more of its time goes into widening.
 fn tall_tiles(isa: Isa) -> usize {
     if isa.outruns_memory() { 1 } else { 3 }
 }
@@ -228,6 +229,7 @@ impl Job<'_> {
                     first_row: start,
                     depth: k,
                     columns: n,
+                    stretch: stretch(self.isa),
                     spread: spread(self.isa, self.weights, rows),
                     then: &[],
                 };

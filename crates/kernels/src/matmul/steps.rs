@@ -5,9 +5,10 @@ use std::ops::Range;
 use bytemuck::cast_slice;
 use nervio_simd::Simd;
 
+use super::ahead::{Ahead, Lines};
 use super::int8::Int8Panel;
 use super::packed_matrix::Panels;
-use super::tile::STEP;
+use super::tile::{STEP, lines_of_round};
 
 /// A range of k.
 #[derive(Clone, Copy)]
@@ -21,6 +22,15 @@ impl Steps {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.end - self.start
+    }
+
+    /// What the rounds of a tile ask for in these steps, which are some of `all`, if `ahead` is to be fetched in
+    /// those.
+    #[inline(always)]
+    pub(crate) fn ahead(&self, all: &Self, mut ahead: Lines, width: usize) -> Lines {
+        ahead.share(all.len() / STEP, lines_of_round::<f32>(width));
+        ahead.skip((self.start - all.start) / STEP);
+        ahead
     }
 
     /// Whether these are the last steps.

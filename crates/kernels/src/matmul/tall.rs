@@ -96,9 +96,9 @@ impl<T: Weight + Pod> MultiplyTall<'_, '_, T> {
                 let end = (start + DEPTH).min(depth);
                 let right = &tile.panel[start * VECTORS * S::LANES..end * VECTORS * S::LANES];
                 let left = &self.left[left_range(tile.index, start..end, depth)];
-                let fresh = ([[s.splat(0.0)]; R], strip);
+                let zeros = [[s.splat(0.0)]; R];
                 let sums = multiply_left::<S, T, R, VECTORS, 1, ROUND, false>(
-                    s, left, right, fresh, &mut ahead,
+                    s, left, right, strip, zeros, &mut ahead,
                 );
                 let last = end == depth;
                 let place = Place {

@@ -128,9 +128,7 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
     sums: [[S::Vector; V]; R],
     mut ahead: impl Ahead,
 ) -> [[S::Vector; V]; R] {
-    let width = V * S::LANES;
-    ahead.share(right.len() / (STEP * width), lines_of_round::<f32>(width));
-    multiply_left::<S, f32, R, V, V, P, false>(s, left, right, (sums, 0), &mut ahead)
+    multiply_left::<S, f32, R, V, V, P, false>(s, left, right, 0, sums, &mut ahead)
 }
 
 /// [`multiply`] for `N` of the panel's `V` vectors, from vector `first` on; `left` is
@@ -148,7 +146,8 @@ pub(crate) fn multiply_left<
     s: S,
     left: &[f32],
     right: &[T],
-    (mut sums, first): ([[S::Vector; N]; R], usize),
+    first: usize,
+    mut sums: [[S::Vector; N]; R],
     ahead: &mut impl Ahead,
 ) -> [[S::Vector; N]; R] {
     let width = V * S::LANES;

@@ -22,7 +22,7 @@ use super::block::{Left, Product};
 use super::epilogue::Epilogue;
 use super::packed_matrix::PackedMatrix;
 use super::row_panels::RowPanels;
-use super::{matmul, spread};
+use super::{matmul, spread, stretch};
 use crate::activation::Activation;
 use crate::layer_norm::{Norm, layer_norm};
 use crate::workspace::Workspace;
@@ -120,6 +120,7 @@ fn product<'a>(
         first_row: 0,
         depth: weights.depth(),
         columns: weights.rows(),
+        stretch: stretch(isa),
         spread: spread(isa, weights, rows),
         then,
     }
@@ -132,7 +133,7 @@ mod tests {
     use half::{bf16, f16};
 
     use super::*;
-    use crate::matmul::{Element, thread_rows};
+    use crate::matmul::{Element, tall_tiles, thread_rows};
     use crate::parallel::alone;
 
     fn noise(seed: usize, index: usize) -> f32 {
@@ -311,6 +312,8 @@ mod tests {
             let half = Parameters::new(isa, (64, 1056), f16::from_f32);
             assert!(fused(isa, &half, 2, 400), "{isa}");
             assert_eq!(fused(isa, &half, 1, 16), isa.tall_rows() == 0, "{isa}");
+            let tall = tall_tiles(isa) * isa.tall_rows();
+            assert!(!fused(isa, &half, 1, tall) && fused(isa, &half, 1, tall + 1), "{isa}");
             // Sums of states would have to be parked; a panel of states would be over the edge.
             for sizes in [(800, 1600), (64, 1050)] {
                 assert!(

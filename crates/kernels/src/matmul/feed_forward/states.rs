@@ -9,7 +9,6 @@ use crate::aligned::Aligned;
 use crate::matmul::ahead::{LINE, Lines};
 use crate::matmul::block::{Product, TileJob, shares};
 use crate::matmul::steps::Steps;
-use crate::matmul::widening::Room;
 use crate::matmul::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows};
 use crate::parallel::{Cut, RowBorders, for_each_block};
 use crate::workspace::LeafPool;
@@ -81,7 +80,7 @@ impl MultiplyStates<'_, '_> {
         let (width, depth) = (V * S::LANES, product.depth);
         let steps = Steps { start: 0, end: depth, depth };
         let tiles = first_panel..first_panel + out.rows();
-        let mut room = Room::new::<S>(product, tiles.len(), width, widened);
+        let mut room = product.room(tiles.len() * S::TILE_ROWS, width, widened);
         let mut panels = RowPanelsOut { product, out, tile: [0.0; MAX_ROWS * MAX_WIDTH] };
         for column in columns.clone().step_by(width) {
             let next = match column + width {
@@ -91,8 +90,15 @@ impl MultiplyStates<'_, '_> {
                 }
                 _ => product.then,
             };
-            let (panel, tiles) = (column / width, tiles.clone());
-            let begun = product.begin::<S, V, P>(s, steps, panel, tiles.clone(), next, &mut room);
+            let (columns_at, tiles) = (column / width, tiles.clone());
+            let begun = product.all_but_last::<S, V, P>(
+                s,
+                steps,
+                columns_at,
+                tiles.clone(),
+                next,
+                &mut room,
+            );
             let mut next = shares(begun.next, tiles.len());
             for (row, panel) in tiles.enumerate() {
                 let share = next.next().unwrap_or(&[]);
@@ -131,8 +137,8 @@ impl RowPanelsOut<'_, '_> {
         }
         let bias = product.epilogue.bias().map(|bias| &bias[column..][..width]);
         by_rows!(rows, P, R => {
-            let mut rows = MatMut::new(&mut tile[..R * width], width);
-            let to = Place { out: rows.tile(0, 0, width), parked: false, bias, residual: None };
+            let mut aside = MatMut::new(&mut tile[..R * width], width);
+            let to = Place { out: aside.tile(0, 0, width), parked: false, bias, residual: None };
             product.tile::<S, R, V, P>(s, job, to);
         });
         let Some(activation) = product.epilogue.activation() else {
