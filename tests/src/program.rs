@@ -12,10 +12,12 @@ use std::sync::OnceLock;
 /// When it does not build.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| build(&[], None))
+    // With a test beside it cargo chooses the features that all tests have, and builds nothing twice.
+    let what = ["--workspace", "--bin", "nervio", "--test", "static_binary"];
+    BINARY.get_or_init(|| build(&what, None))
 }
 
-/// Builds the command with more arguments for cargo, and flags for the compiler.
+/// Builds the command with arguments that say so to `cargo build`, and flags for the compiler.
 ///
 /// # Panics
 ///
@@ -23,16 +25,19 @@ pub fn binary() -> &'static Path {
 #[must_use]
 pub fn build(arguments: &[&str], rustflags: Option<&str>) -> PathBuf {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["build", "-p", "nervio-cli", "--locked", "--message-format=json"]);
+    command.args(["build", "--locked", "--message-format=json"]);
     command.args(arguments).current_dir(crate::root()).stderr(Stdio::inherit());
     if let Some(flags) = rustflags {
         command.env("RUSTFLAGS", flags);
     }
     let output = command.output().unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
-    assert!(output.status.success(), "nervio-cli does not build");
+    assert!(output.status.success(), "the command does not build");
     let messages = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut executables = messages.lines().filter_map(|line| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        if message["target"]["kind"] != serde_json::json!(["bin"]) {
+            return None;
+        }
         message["executable"].as_str().map(PathBuf::from)
     });
     executables.next_back().unwrap_or_else(|| panic!("cargo named no executable"))

@@ -32,7 +32,8 @@ fn run_in(root: &Path) -> Option<Run> {
 #[test]
 fn it_answers_in_an_empty_root_directory() {
     let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/static");
-    let arguments = ["--target", "x86_64-unknown-linux-gnu", "--target-dir", target];
+    let arguments =
+        ["-p", "nervio-cli", "--target", "x86_64-unknown-linux-gnu", "--target-dir", target];
     let binary = build(&arguments, Some("-C target-feature=+crt-static"));
     let elf = fs::read(&binary).unwrap();
     assert_eq!(elf[..4], *b"\x7fELF");
