@@ -43,7 +43,7 @@ pub struct Norm<'a> {
 impl Norm<'_> {
     /// [`layer_norm`] of some rows on this thread.
     pub(crate) fn rows(&self, isa: Isa, rows: MatMut<'_>) {
-        isa.run(Rows { rows, norm: *self });
+        isa.run_floats(Rows { rows, norm: *self });
     }
 }
 

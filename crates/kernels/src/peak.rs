@@ -92,7 +92,7 @@ const READ_LEN: usize = 64 << 20;
 /// together, in GFLOPS (10⁹ floating-point operations a second).
 #[must_use]
 pub fn peak_gflops(isa: Isa, runs: usize) -> f64 {
-    best_rate(runs, || isa.run(Chains { seed: black_box(0.5) }))
+    best_rate(runs, || isa.run_floats(Chains { seed: black_box(0.5) }))
 }
 
 /// The same of products of 8-bit integers with 32-bit sums; an addition and a multiplication count
@@ -131,7 +131,7 @@ pub fn read_bandwidth(isa: Isa, runs: usize) -> f64 {
     let memory = memory.as_slice();
     best_rate(runs, || {
         let start = rayon::current_thread_index().unwrap_or(0) * part;
-        isa.run(ReadAll { from: black_box(&memory[start..start + part]) })
+        isa.run_floats(ReadAll { from: black_box(&memory[start..start + part]) })
     })
 }
 

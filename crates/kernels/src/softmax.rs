@@ -64,7 +64,7 @@ impl Kernel for Softmax<'_> {
 
 /// `row = softmax(scale * row)` in place.
 pub fn softmax(isa: Isa, row: &mut [f32], scale: f32) {
-    isa.run(Softmax { row, scale });
+    isa.run_floats(Softmax { row, scale });
 }
 
 /// The scalar reference of [`softmax`], summed in double precision.

@@ -38,6 +38,11 @@ impl<const VNNI: bool> Avx2<VNNI> {
         supported.then_some(Self(()))
     }
 
+    /// The leg without AVX-VNNI: its proof is a part of this one.
+    pub(crate) fn floats(self) -> Avx2<false> {
+        Avx2(())
+    }
+
     /// Runs a kernel with the instruction set enabled.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {

@@ -45,6 +45,11 @@ impl<const VNNI: bool> Avx512<VNNI> {
         supported.then_some(Self(()))
     }
 
+    /// The leg without VNNI: its proof is a part of this one.
+    pub(crate) fn floats(self) -> Avx512<false> {
+        Avx512(())
+    }
+
     /// Runs a kernel with the instruction set enabled.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {

@@ -304,6 +304,30 @@ impl Isa {
             Token::NeonDot(token) => token.run(kernel),
         }
     }
+
+    /// Runs a kernel of floats: as [`run`](Isa::run), but instruction sets that differ in products of integers
+    /// alone share a leg, so that the kernel's code exists once for all of them.
+    ///
+    /// The bits of floats are those of [`run`](Isa::run). Integers that were packed for this instruction set are
+    /// not for such a kernel: [`Simd::INT8_LIMIT`] and its like are those of the leg.
+    #[inline]
+    pub fn run_floats<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Token::Portable(token) => kernel.run(token),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx2(token) => token.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Token::AvxVnni(token) => token.floats().run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512(token) => token.run(kernel),
+            #[cfg(target_arch = "x86_64")]
+            Token::Avx512Vnni(token) | Token::Amx(token, _) => token.floats().run(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Token::Neon(token) => token.run(kernel),
+            #[cfg(target_arch = "aarch64")]
+            Token::NeonDot(token) => token.floats().run(kernel),
+        }
+    }
 }
 
 /// Asks a leg for its constants.
@@ -355,6 +379,15 @@ mod tests {
     #[test]
     fn every_machine_has_the_portable_leg() {
         assert!(Isa::supported().any(|isa| isa.level() == Level::Portable));
+    }
+
+    #[test]
+    fn kernels_of_floats_find_panels_as_this_level_packs_them() {
+        for isa in Isa::supported() {
+            let (own, shared) = (isa.run(Sizes), isa.run_floats(Sizes));
+            let layout = |sizes: LegSizes| (sizes.panel_width, sizes.tile_rows, sizes.tall_rows);
+            assert_eq!(layout(own), layout(shared), "{isa}");
+        }
     }
 
     #[test]

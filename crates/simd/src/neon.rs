@@ -35,6 +35,11 @@ impl<const DOT: bool> Neon<DOT> {
         supported.then_some(Self(()))
     }
 
+    /// The leg without the dot product of bytes: its proof is a part of this one.
+    pub(crate) fn floats(self) -> Neon<false> {
+        Neon(())
+    }
+
     /// Runs a kernel with the instruction set enabled.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {

@@ -71,7 +71,14 @@ impl AttentionShape {
         if numbers == AttentionNumbers::Int16 && out.rows() <= LONGEST {
             isa.run(Head { operands, next, scale, out, buffers, numbers: PhantomData::<Int16> });
         } else {
-            isa.run(Head { operands, next, scale, out, buffers, numbers: PhantomData::<Float32> });
+            isa.run_floats(Head {
+                operands,
+                next,
+                scale,
+                out,
+                buffers,
+                numbers: PhantomData::<Float32>,
+            });
         }
     }
 }

@@ -26,6 +26,19 @@ impl Ahead for Nothing {
     fn round<S: Simd>(&mut self, _: S, _: usize) {}
 }
 
+/// What each of `count` tiles asks for: about equal shares of `bytes`, whole lines each; see [`Lines::new`].
+#[inline(always)]
+pub(crate) fn shares<'a>(
+    bytes: &'a [u8],
+    near: &'a [u8],
+    spread: bool,
+    count: usize,
+) -> impl Iterator<Item = Lines> + 'a {
+    let each = bytes.len().div_ceil(count.max(1)).next_multiple_of(LINE);
+    let mut chunks = bytes.chunks(each.max(LINE));
+    std::iter::repeat_with(move || Lines::new(chunks.next().unwrap_or(&[]), near, spread))
+}
+
 /// Bytes that will be needed soon, fetched into the L2 little by little: a burst of reads would hold
 /// up those of the tile. Not into the L1: it keeps fewer reads of memory under way at a time.
 ///

@@ -1,16 +1,18 @@
 //! A block of the result: loops over depth, column panels and row panels.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use nervio_simd::{Isa, Kernel, MatMut, Simd};
 
-use super::ahead::{LINE, Lines};
+use super::ahead::{LINE, Lines, shares};
 use super::epilogue::Epilogue;
-use super::int8::{Int8Left, multiply_int8};
+use super::int8::Int8Left;
+use super::operands::{Bytes, Floats, Operands};
 use super::packed_matrix::Panels;
 use super::row_panels::RowPanels;
-use super::steps::{Right, Steps};
-use super::tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish, multiply};
+use super::steps::Steps;
+use super::tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish};
 use super::tiles::Int8Rows;
 use super::widening::Begun;
 use crate::activation::Activation;
@@ -77,16 +79,26 @@ pub(crate) fn multiply_block(
     block: Block<'_>,
     widened: &mut Aligned<f32>,
 ) {
-    isa.run(MultiplyBlock { product, block, widened });
+    match product.left {
+        Left::Int8(_) => {
+            let operands = PhantomData::<Bytes>;
+            isa.run(MultiplyBlock { product, block, widened, operands });
+        }
+        _ => {
+            let operands = PhantomData::<Floats>;
+            isa.run_floats(MultiplyBlock { product, block, widened, operands });
+        }
+    }
 }
 
-struct MultiplyBlock<'a, 'b> {
+struct MultiplyBlock<'a, 'b, O> {
     product: &'a Product<'a>,
     block: Block<'b>,
     widened: &'a mut Aligned<f32>,
+    operands: PhantomData<O>,
 }
 
-impl Kernel for MultiplyBlock<'_, '_> {
+impl<O: Operands> Kernel for MultiplyBlock<'_, '_, O> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
@@ -101,7 +113,7 @@ impl Kernel for MultiplyBlock<'_, '_> {
     }
 }
 
-impl MultiplyBlock<'_, '_> {
+impl<O: Operands> MultiplyBlock<'_, '_, O> {
     #[inline(always)]
     fn loops<S: Simd, const V: usize, const P: usize>(self, s: S) {
         let width = V * S::LANES;
@@ -130,15 +142,17 @@ impl MultiplyBlock<'_, '_> {
                 } else {
                     target.product.then
                 };
-                let begun = target.product.all_but_last::<S, V, P>(
+                let tiles = tiles.clone();
+                let begun = O::begin::<S, V, P>(
                     s,
+                    target.product,
                     steps,
                     panel,
                     tiles.clone(),
                     next,
                     &mut room,
                 );
-                target.column::<S, V, P>(s, &begun, tiles.clone(), index * width);
+                target.column::<O, S, V, P>(s, &begun, tiles, index * width);
             }
             start = end;
             if start >= stop {
@@ -154,26 +168,29 @@ struct Columns<'a, 'b> {
     block: Block<'b>,
 }
 
-impl Columns<'_, '_> {
+impl<'a> Columns<'a, '_> {
     /// One column panel: all rows of the block, while the next panel is fetched.
     #[inline(always)]
-    fn column<S: Simd, const V: usize, const P: usize>(
+    fn column<O: Operands, S: Simd, const V: usize, const P: usize>(
         &mut self,
         s: S,
         begun: &Begun<'_>,
         tiles: Range<usize>,
         column: usize,
     ) {
-        let panels = self.product.rows;
+        let (panels, width) = (self.product.rows, V * S::LANES);
         let first = self.block.row;
-        let mut next = shares(begun.next, tiles.len());
-        for (index, panel) in tiles.enumerate() {
+        let near = begun.right.bytes();
+        let shares = shares(begun.next, near, self.product.spread, tiles.len());
+        for ((index, panel), ahead) in tiles.enumerate().zip(shares) {
             let row = panels.start(panel) - first;
             let count = panels.start(panel + 1) - first - row;
-            let share = next.next().unwrap_or(&[]);
-            let ahead = Lines::new(share, begun.right.bytes(), self.product.spread);
             let job = TileJob { begun, index, panel, ahead, row, column };
-            by_rows!(count, P, R => self.tile::<S, R, V, P>(s, &job));
+            if width <= self.block.out.columns() - column {
+                by_rows!(count, P, R => self.tile::<O, S, R, V, P>(s, &job));
+            } else {
+                self.tile_over_the_edge::<O, S, V, P>(s, &job, count);
+            }
             if let (Some(activation), true) =
                 (self.product.epilogue.activation(), begun.steps.last())
             {
@@ -182,42 +199,71 @@ impl Columns<'_, '_> {
         }
     }
 
-    /// One tile of `R` rows; one over the right edge is computed aside and copied.
+    /// One tile of `R` rows.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const V: usize, const P: usize>(
+    fn tile<O: Operands, S: Simd, const R: usize, const V: usize, const P: usize>(
         &mut self,
         s: S,
         job: &TileJob<'_>,
     ) {
         let width = V * S::LANES;
-        let columns = width.min(self.block.out.columns() - job.column);
+        let (parked, bias, residual) = self.added(job, width);
+        let out = self.block.out.tile(job.row, job.column, width);
+        let place = Place { out, parked, bias, residual };
+        self.product.tile::<O, S, R, V, P>(s, job, place);
+    }
+
+    /// A tile over the right edge, of so many `rows`: computed aside, with those of a whole tile, and copied.
+    #[inline(always)]
+    fn tile_over_the_edge<O: Operands, S: Simd, const V: usize, const P: usize>(
+        &mut self,
+        s: S,
+        job: &TileJob<'_>,
+        rows: usize,
+    ) {
+        let width = V * S::LANES;
+        let columns = self.block.out.columns() - job.column;
+        let (parked, bias, residual) = self.added(job, columns);
+        let mut out =
+            self.block.out.block(job.row..job.row + rows, job.column..job.column + columns);
+        let mut edge = Edge::new(width);
+        edge.read(&mut out, bias, residual);
+        let [bias_copy, residual_copy] = [&edge.bias[..width], &edge.residual[..]];
+        let mut aside = MatMut::new(&mut edge.out[..S::TILE_ROWS * width], width);
+        // A constant: the code of one tile is all that is left of this.
+        by_rows!(S::TILE_ROWS, P, R => {
+            let place = Place {
+                out: aside.tile(0, 0, width),
+                parked,
+                bias: bias.map(|_| bias_copy),
+                residual: residual.map(|_| (residual_copy, width)),
+            };
+            self.product.tile::<O, S, R, V, P>(s, job, place);
+        });
+        for row in 0..rows {
+            out.row(row).copy_from_slice(&aside.row(row)[..columns]);
+        }
+    }
+
+    /// What is added to so many `columns` of a tile: whether sums of earlier steps are, the bias, and the
+    /// residual from the tile on, with its stride.
+    #[inline(always)]
+    fn added(
+        &self,
+        job: &TileJob<'_>,
+        columns: usize,
+    ) -> (bool, Option<&'a [f32]>, Option<(&'a [f32], usize)>) {
         let product = self.product;
         let (parked, last) = (job.begun.all.start > 0, job.begun.steps.last());
         let at_column = self.block.column + job.column;
         let first = (product.first_row + self.block.row + job.row) * product.columns + at_column;
         let bias = product.epilogue.bias().filter(|_| last);
-        let bias = bias.map(|bias| &bias[at_column..][..columns]);
         let residual = product.epilogue.residual().filter(|_| last);
-        let residual = residual.map(|residual| (&residual[first..], product.columns));
-        if columns == width {
-            let out = self.block.out.tile(job.row, job.column, width);
-            return product.tile::<S, R, V, P>(s, job, Place { out, parked, bias, residual });
-        }
-        let mut out = self.block.out.block(job.row..job.row + R, job.column..job.column + columns);
-        let mut edge = Edge::new(width);
-        edge.read(&mut out, bias, residual, R);
-        let [bias_copy, residual_copy] = [&edge.bias[..width], &edge.residual[..]];
-        let mut aside = MatMut::new(&mut edge.out[..R * width], width);
-        let place = Place {
-            out: aside.tile(0, 0, width),
+        (
             parked,
-            bias: bias.map(|_| bias_copy),
-            residual: residual.map(|_| (residual_copy, width)),
-        };
-        product.tile::<S, R, V, P>(s, job, place);
-        for r in 0..R {
-            out.row(r).copy_from_slice(&aside.row(r)[..columns]);
-        }
+            bias.map(|bias| &bias[at_column..][..columns]),
+            residual.map(|residual| (&residual[first..], product.columns)),
+        )
     }
 }
 
@@ -232,7 +278,7 @@ impl Product<'_> {
 
     /// Computes a whole tile.
     #[inline(always)]
-    pub(crate) fn tile<S: Simd, const R: usize, const V: usize, const P: usize>(
+    pub(crate) fn tile<O: Operands, S: Simd, const R: usize, const V: usize, const P: usize>(
         &self,
         s: S,
         job: &TileJob<'_>,
@@ -245,22 +291,7 @@ impl Product<'_> {
             // Rows need not begin on a line.
             s.prefetch(&row[row.len() - 1]);
         }
-        let Begun { steps, right, .. } = job.begun;
-        let sums = match (self.left, *right) {
-            (Left::Float(left), Right::Float(right)) => {
-                let left = left.steps(steps, job.panel, S::TILE_ROWS);
-                let sums = job.begun.sums::<S, R, V>(s, job.index);
-                let ahead = steps.ahead(&job.begun.all, job.ahead, V * S::LANES);
-                multiply::<S, R, V, P>(s, left, right, sums, ahead)
-            }
-            (Left::Int8(left), Right::Int8(right)) => {
-                let values = steps.left(left.values, job.panel, S::TILE_ROWS);
-                let rows = &left.scales[job.panel * S::TILE_ROWS..][..S::TILE_ROWS];
-                multiply_int8::<S, R, V, P>(s, values, rows, right, job.ahead)
-            }
-            _ => unreachable!("both operands are packed for the same kind of product"),
-        };
-        finish::<S, R, V>(s, sums, place);
+        finish::<S, R, V>(s, O::sums::<S, R, V, P>(s, self, job), place);
     }
 }
 
@@ -273,13 +304,6 @@ impl<'a> FloatLeft<'a> {
         let end = (steps.end - self.start).next_multiple_of(STEP);
         &self.values[at(steps.start - self.start)..at(end)]
     }
-}
-
-/// Bytes in about equal shares for `count` tiles, whole lines each.
-#[inline(always)]
-pub(crate) fn shares(bytes: &[u8], count: usize) -> std::slice::Chunks<'_, u8> {
-    let each = bytes.len().div_ceil(count.max(1)).next_multiple_of(LINE);
-    bytes.chunks(each.max(LINE))
 }
 
 /// What one tile reads, and where in the block it lies.
@@ -295,7 +319,7 @@ pub(crate) struct TileJob<'a> {
     pub(crate) column: usize,
 }
 
-/// A tile over the right edge, with everything that is added to it: zeros past the edge.
+/// Where a tile over the right edge is computed, with everything that is added to it: zeros past the edge.
 struct Edge {
     width: usize,
     out: [f32; MAX_ROWS * MAX_WIDTH],
@@ -314,9 +338,8 @@ impl Edge {
         out: &mut MatMut<'_>,
         bias: Option<&[f32]>,
         residual: Option<(&[f32], usize)>,
-        rows: usize,
     ) {
-        let columns = out.columns();
+        let (rows, columns) = (out.rows(), out.columns());
         for (r, to) in self.out.chunks_exact_mut(self.width).take(rows).enumerate() {
             to[..columns].copy_from_slice(out.row(r));
         }

@@ -75,7 +75,7 @@ impl<'a> HalfSums<'a> {
             for (panel, (lower, upper)) in lower.zip(upper).enumerate() {
                 let column = panel * Tiles::COLUMNS;
                 let end = PanelEnd { product, block: &mut block, column };
-                isa.run(Finish { end, sums: [&lower[first..], &upper[first..]] });
+                isa.run_floats(Finish { end, sums: [&lower[first..], &upper[first..]] });
             }
             if let Some(norm) = norm {
                 norm.rows(isa, block.out);

@@ -39,6 +39,7 @@ mod epilogue;
 mod feed_forward;
 mod halves;
 mod int8;
+mod operands;
 mod pack;
 mod packed_matrix;
 mod pieces;

@@ -152,7 +152,7 @@ pub(crate) fn pack_rows(
     for_each_block(MatMut::new(out, len), &cut, &|mut block| {
         for panel in 0..block.out.rows() {
             let first = block.row + panel;
-            isa.run(PackLeft { out: block.out.row(panel), left, rows, first, k });
+            isa.run_floats(PackLeft { out: block.out.row(panel), left, rows, first, k });
         }
     });
 }
@@ -247,7 +247,7 @@ mod tests {
         let left: Vec<f32> = (0..3 * 3).map(|i| i as f32).collect();
         let rows = RowPanels::new(3, 6);
         let mut out = vec![9.0; rows.packed_len(3)];
-        Isa::best().run(PackLeft { out: &mut out, left: &left, rows, first: 0, k: 3 });
+        Isa::best().run_floats(PackLeft { out: &mut out, left: &left, rows, first: 0, k: 3 });
         assert_eq!(out[..8], [0.0, 1.0, 2.0, 0.0, 3.0, 4.0, 5.0, 0.0]);
         assert_eq!(out[8..], [&[6.0, 7.0, 8.0, 0.0][..], &[9.0; 12]].concat());
     }
@@ -259,7 +259,7 @@ mod tests {
         for isa in Isa::supported() {
             let rows = RowPanels::new(m, isa.tile_rows());
             let mut out = vec![f32::NAN; rows.packed_len(k)];
-            isa.run(PackLeft { out: &mut out, left: &left, rows, first: 0, k });
+            isa.run_floats(PackLeft { out: &mut out, left: &left, rows, first: 0, k });
             let block = isa.tile_rows() * STEP;
             for panel in 0..rows.count() {
                 let first = rows.start(panel);

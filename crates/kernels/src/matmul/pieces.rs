@@ -180,7 +180,7 @@ pub(crate) fn multiply_split(
     let first_column = block.column;
     sweep.run(tiles, kept, sums, ring, |column, sums| {
         let end = PanelEnd { product, block: &mut block, column: column - first_column };
-        isa.run(Finish { end, sums });
+        isa.run_floats(Finish { end, sums });
     });
 }
 

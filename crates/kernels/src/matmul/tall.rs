@@ -28,7 +28,7 @@ pub(crate) fn multiply_tall<T: Weight + Pod>(
     panels: &[T],
     block: Block<'_>,
 ) {
-    isa.run(MultiplyTall { product, left, panels, block });
+    isa.run_floats(MultiplyTall { product, left, panels, block });
 }
 
 struct MultiplyTall<'a, 'b, T> {
@@ -81,6 +81,10 @@ impl<T: Weight + Pod> MultiplyTall<'_, '_, T> {
     #[inline(always)]
     fn rows<S: Simd>(&mut self, s: S, rows: usize, tile: &Tile<'_, T>, ahead: Lines) {
         by_rows!(rows, ROUND, R => self.strips::<S, R>(s, tile, ahead));
+        if let Some(activation) = self.product.epilogue.activation() {
+            let (rows, width) = (tile.row..tile.row + rows, VECTORS * S::LANES);
+            activation.apply(s, &mut self.block.out, rows, (tile.column, width));
+        }
     }
 
     /// Both vectors of the column panel, one after the other.
@@ -116,10 +120,6 @@ impl<T: Weight + Pod> MultiplyTall<'_, '_, T> {
                     break;
                 }
             }
-        }
-        if let Some(activation) = epilogue.activation() {
-            let (rows, width) = (tile.row..tile.row + R, VECTORS * S::LANES);
-            activation.apply(s, &mut self.block.out, rows, (tile.column, width));
         }
     }
 }

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use nervio_simd::{Isa, Simd};
 
-use super::ahead::Lines;
-use super::block::{DEPTH, Left, Product, shares};
+use super::ahead::{Lines, shares};
+use super::block::{DEPTH, Left, Product};
 use super::packed_matrix::Panels;
 use super::steps::{Right, Steps};
 use super::tile::{STEP, by_rows, multiply};
@@ -43,7 +43,12 @@ pub(crate) struct Begun<'a> {
     sums: &'a [f32],
 }
 
-impl Begun<'_> {
+impl<'a> Begun<'a> {
+    /// A panel that is multiplied in one stretch.
+    pub(crate) fn whole(steps: Steps, right: Right<'a>, next: &'a [u8]) -> Self {
+        Self { all: steps, steps, right, next, sums: &[] }
+    }
+
     /// The sums that tile `index` goes on with.
     #[inline(always)]
     pub(crate) fn sums<S: Simd, const R: usize, const V: usize>(
@@ -130,10 +135,8 @@ impl Stretch<'_, '_> {
         waiting: &mut [f32],
     ) {
         let rows = self.product.rows;
-        let mut next = shares(next, tiles.len());
-        for (index, panel) in tiles.enumerate() {
-            let share = next.next().unwrap_or(&[]);
-            let ahead = Lines::new(share, self.right.bytes(), self.product.spread);
+        let shares = shares(next, self.right.bytes(), self.product.spread, tiles.len());
+        for ((index, panel), ahead) in tiles.enumerate().zip(shares) {
             let ahead = self.steps.ahead(&self.all, ahead, V * S::LANES);
             let count = rows.start(panel + 1) - rows.start(panel);
             by_rows!(count, P, R => self.tile::<S, R, V, P>(s, (panel, index), ahead, waiting));

@@ -6,8 +6,9 @@ use nervio_simd::{Isa, Kernel, MAX_LANES, MatMut, Simd};
 
 use crate::activation::Sink;
 use crate::aligned::Aligned;
-use crate::matmul::ahead::{LINE, Lines};
-use crate::matmul::block::{Product, TileJob, shares};
+use crate::matmul::ahead::{LINE, shares};
+use crate::matmul::block::{Product, TileJob};
+use crate::matmul::operands::{Floats, Operands};
 use crate::matmul::steps::Steps;
 use crate::matmul::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows};
 use crate::parallel::{Cut, RowBorders, for_each_block};
@@ -42,7 +43,7 @@ impl States<'_> {
             leaves.with(|buffers| {
                 let widened = &mut buffers.widened;
                 let (first_panel, out) = (block.row, block.out);
-                isa.run(MultiplyStates { states: self, columns, out, first_panel, widened });
+                isa.run_floats(MultiplyStates { states: self, columns, out, first_panel, widened });
             });
         });
     }
@@ -90,19 +91,18 @@ impl MultiplyStates<'_, '_> {
                 }
                 _ => product.then,
             };
-            let (columns_at, tiles) = (column / width, tiles.clone());
-            let begun = product.all_but_last::<S, V, P>(
+            let (column_panel, tiles) = (column / width, tiles.clone());
+            let begun = Floats::begin::<S, V, P>(
                 s,
+                product,
                 steps,
-                columns_at,
+                column_panel,
                 tiles.clone(),
                 next,
                 &mut room,
             );
-            let mut next = shares(begun.next, tiles.len());
-            for (row, panel) in tiles.enumerate() {
-                let share = next.next().unwrap_or(&[]);
-                let ahead = Lines::new(share, begun.right.bytes(), product.spread);
+            let shares = shares(begun.next, begun.right.bytes(), product.spread, tiles.len());
+            for ((row, panel), ahead) in tiles.enumerate().zip(shares) {
                 let at = column - columns.start;
                 let job = TileJob { begun: &begun, index: row, panel, ahead, row, column: at };
                 let rows = product.rows.start(panel + 1) - product.rows.start(panel);
@@ -139,7 +139,7 @@ impl RowPanelsOut<'_, '_> {
         by_rows!(rows, P, R => {
             let mut aside = MatMut::new(&mut tile[..R * width], width);
             let to = Place { out: aside.tile(0, 0, width), parked: false, bias, residual: None };
-            product.tile::<S, R, V, P>(s, job, to);
+            product.tile::<Floats, S, R, V, P>(s, job, to);
         });
         let Some(activation) = product.epilogue.activation() else {
             unreachable!("states are what an activation gives")

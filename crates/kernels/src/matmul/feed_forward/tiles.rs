@@ -131,6 +131,6 @@ impl<'a> ByTiles<'a> {
     ) {
         let mut block = Block { out: MatMut::new(states, Tiles::COLUMNS), row: 0, column };
         let end = PanelEnd { product, block: &mut block, column: 0 };
-        self.isa.run(Finish { end, sums });
+        self.isa.run_floats(Finish { end, sums });
     }
 }
