@@ -101,6 +101,7 @@ impl<const VNNI: bool> Simd for Avx512<VNNI> {
     type Vector = __m512;
     type Int = __m512i;
     const LANES: usize = 16;
+    const EMBEDDED_BROADCAST: bool = true;
     // Twelve rows of two vectors: 24 sums, 2 weights and 1 broadcast take 27 of 32 registers.
     const TILE_VECTORS: usize = 2;
     const TILE_ROWS: usize = 12;

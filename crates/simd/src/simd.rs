@@ -35,6 +35,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// many as leave registers for the weights and one broadcast.
     const TILE_ROWS: usize;
 
+    /// Whether [`mul_add`](Simd::mul_add) with a [`splat`](Simd::splat) of a number in memory is one instruction.
+    const EMBEDDED_BROADCAST: bool = false;
+
     /// Whether [`look_up`](Simd::look_up) is one instruction.
     const LOOKS_UP: bool = false;
 

@@ -1,5 +1,7 @@
 //! The register tile: the innermost loop of the product.
 
+use std::hint::black_box;
+
 use half::{bf16, f16};
 use nervio_simd::Simd;
 
@@ -133,6 +135,11 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
 
 /// [`multiply`] for `N` of the panel's `V` vectors, from vector `first` on; `left` is
 /// `[steps][tile rows]` if `BY_STEP`.
+///
+/// Where a multiply-add can broadcast an element of `left` from memory as it goes, the element is not broadcast
+/// beforehand: one instruction less for each element, and one load more for each vector but the first. So that
+/// loads do not take longer than multiply-adds, two rows of three do so. The compiler reads an element once,
+/// unless it takes the memory for another: hence `left` a second time, behind [`black_box`].
 #[inline(always)]
 pub(crate) fn multiply_left<
     S: Simd,
@@ -151,21 +158,29 @@ pub(crate) fn multiply_left<
     ahead: &mut impl Ahead,
 ) -> [[S::Vector; N]; R] {
     let width = V * S::LANES;
-    let (left, _) = left.as_chunks::<P>();
+    let again = if S::EMBEDDED_BROADCAST { black_box(left) } else { left };
+    let [left, again] = [left, again].map(|left| left.as_chunks::<P>().0);
     let whole = right.len() / (STEP * width);
-    let mut rights = right[first * S::LANES..].chunks(STEP * width);
+    let mut rights = right.chunks_exact(STEP * width);
+    let mut agains = again.iter();
     for left in &left[..whole] {
-        // Not zipped: two pointers that advance take fewer instructions than one index.
+        // Not zipped: pointers that advance take fewer instructions than one index, and an address of two
+        // registers would split multiply-adds that broadcast into two.
         let Some(right) = rights.next() else { break };
+        let again = if S::EMBEDDED_BROADCAST { agains.next() } else { Some(left) };
+        let Some(again) = again else { break };
         ahead.round(s, lines_of_round::<T>(width));
-        let right = &right[..(STEP - 1) * width + N * S::LANES];
-        for step in 0..STEP {
-            sums = advance::<S, T, R, N, P, BY_STEP>(s, left, step, &right[step * width..], sums);
-        }
+        let right = &right[first * S::LANES..][..(STEP - 1) * width + N * S::LANES];
+        // Not a loop, which might be left as one.
+        sums = advance::<S, T, R, N, P, BY_STEP>(s, [left, again], 0, right, sums);
+        sums = advance::<S, T, R, N, P, BY_STEP>(s, [left, again], 1, &right[width..], sums);
+        sums = advance::<S, T, R, N, P, BY_STEP>(s, [left, again], 2, &right[2 * width..], sums);
+        sums = advance::<S, T, R, N, P, BY_STEP>(s, [left, again], 3, &right[3 * width..], sums);
     }
-    if let (Some(left), Some(right)) = (left.get(whole), rights.next()) {
-        for (step, right) in right.chunks(width).enumerate() {
-            sums = advance::<S, T, R, N, P, BY_STEP>(s, left, step, right, sums);
+    if let Some(left) = left.get(whole) {
+        for (step, right) in rights.remainder().chunks(width).enumerate() {
+            let right = &right[first * S::LANES..];
+            sums = advance::<S, T, R, N, P, BY_STEP>(s, [left; 2], step, right, sums);
         }
     }
     sums
@@ -180,7 +195,7 @@ pub(crate) const fn place_in_round<const P: usize, const BY_STEP: bool>(
     if BY_STEP { step * (P / STEP) + r } else { r * STEP + step }
 }
 
-/// One step of k.
+/// One step of k; `left` is the same round twice.
 #[inline(always)]
 fn advance<
     S: Simd,
@@ -191,7 +206,7 @@ fn advance<
     const BY_STEP: bool,
 >(
     s: S,
-    left: &[f32; P],
+    left: [&[f32; P]; 2],
     step: usize,
     right: &[T],
     mut sums: [[S::Vector; N]; R],
@@ -200,11 +215,34 @@ fn advance<
     for (v, weight) in weights.iter_mut().enumerate() {
         *weight = T::load(s, &right[v * S::LANES..]);
     }
-    for (r, row) in sums.iter_mut().enumerate() {
-        let x = s.splat(left[place_in_round::<P, BY_STEP>(r, step)]);
-        for (sum, weight) in row.iter_mut().zip(&weights) {
-            *sum = s.mul_add(x, *weight, *sum);
-        }
+    let (threes, rest) = sums.as_chunks_mut::<3>();
+    let first = 3 * threes.len();
+    for (index, [a, b, c]) in threes.iter_mut().enumerate() {
+        let at = |r: usize| place_in_round::<P, BY_STEP>(3 * index + r, step);
+        advance_row::<S, N, P, true>(s, left, at(0), &weights, a);
+        advance_row::<S, N, P, true>(s, left, at(1), &weights, b);
+        advance_row::<S, N, P, false>(s, left, at(2), &weights, c);
+    }
+    for (r, row) in rest.iter_mut().enumerate() {
+        let at = place_in_round::<P, BY_STEP>(first + r, step);
+        advance_row::<S, N, P, true>(s, left, at, &weights, row);
     }
     sums
+}
+
+/// One step of a row, whose element is at `at` in the round and is read `AGAIN` for each vector.
+#[inline(always)]
+fn advance_row<S: Simd, const N: usize, const P: usize, const AGAIN: bool>(
+    s: S,
+    left: [&[f32; P]; 2],
+    at: usize,
+    weights: &[S::Vector; N],
+    sums: &mut [S::Vector; N],
+) {
+    let x = s.splat(left[0][at]);
+    sums[0] = s.mul_add(x, weights[0], sums[0]);
+    let x = if S::EMBEDDED_BROADCAST && AGAIN { s.splat(left[1][at]) } else { x };
+    for (sum, weight) in sums[1..].iter_mut().zip(&weights[1..]) {
+        *sum = s.mul_add(x, *weight, *sum);
+    }
 }
