@@ -207,7 +207,7 @@ impl<'a> Columns<'a, '_> {
         job: &TileJob<'_>,
     ) {
         let width = V * S::LANES;
-        let (parked, bias, residual) = self.added(job, width);
+        let Added { parked, bias, residual } = self.added(job, width);
         let out = self.block.out.tile(job.row, job.column, width);
         let place = Place { out, parked, bias, residual };
         self.product.tile::<O, S, R, V, P>(s, job, place);
@@ -223,7 +223,7 @@ impl<'a> Columns<'a, '_> {
     ) {
         let width = V * S::LANES;
         let columns = self.block.out.columns() - job.column;
-        let (parked, bias, residual) = self.added(job, columns);
+        let Added { parked, bias, residual } = self.added(job, columns);
         let mut out =
             self.block.out.block(job.row..job.row + rows, job.column..job.column + columns);
         let mut edge = Edge::new(width);
@@ -245,26 +245,26 @@ impl<'a> Columns<'a, '_> {
         }
     }
 
-    /// What is added to so many `columns` of a tile: whether sums of earlier steps are, the bias, and the
-    /// residual from the tile on, with its stride.
+    /// What is added to so many `columns` of a tile.
     #[inline(always)]
-    fn added(
-        &self,
-        job: &TileJob<'_>,
-        columns: usize,
-    ) -> (bool, Option<&'a [f32]>, Option<(&'a [f32], usize)>) {
+    fn added(&self, job: &TileJob<'_>, columns: usize) -> Added<'a> {
         let product = self.product;
         let (parked, last) = (job.begun.all.start > 0, job.begun.steps.last());
         let at_column = self.block.column + job.column;
         let first = (product.first_row + self.block.row + job.row) * product.columns + at_column;
         let bias = product.epilogue.bias().filter(|_| last);
+        let bias = bias.map(|bias| &bias[at_column..][..columns]);
         let residual = product.epilogue.residual().filter(|_| last);
-        (
-            parked,
-            bias.map(|bias| &bias[at_column..][..columns]),
-            residual.map(|residual| (&residual[first..], product.columns)),
-        )
+        let residual = residual.map(|residual| (&residual[first..], product.columns));
+        Added { parked, bias, residual }
     }
+}
+
+/// What is added to the sums of a tile; see [`Place`].
+struct Added<'a> {
+    parked: bool,
+    bias: Option<&'a [f32]>,
+    residual: Option<(&'a [f32], usize)>,
 }
 
 impl Product<'_> {

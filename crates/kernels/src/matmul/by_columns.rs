@@ -7,10 +7,11 @@ use nervio_simd::{Isa, MatMut};
 use super::block::{DEPTH, Left, Product};
 use super::epilogue::Epilogue;
 use super::packed_matrix::{PackedMatrix, WeightKind};
+use super::plan::{pieces_of_part, spread, tile_rows};
 use super::row_panels::RowPanels;
 use super::steps::Steps;
 use super::widening::stretch;
-use super::{SUPER_ROWS, multiply_packed, pack_operand, pieces_of_part, spread, tile_rows};
+use super::{SUPER_ROWS, multiply_packed, pack_operand};
 use crate::parallel::Block;
 use crate::workspace::LeafBuffers;
 

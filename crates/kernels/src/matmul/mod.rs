@@ -43,6 +43,7 @@ mod operands;
 mod pack;
 mod packed_matrix;
 mod pieces;
+mod plan;
 mod reference;
 mod row_panels;
 mod steps;
@@ -54,6 +55,7 @@ mod widening;
 pub use epilogue::Epilogue;
 pub use feed_forward::{FeedForward, FeedForwardStep, feed_forward};
 pub use packed_matrix::{Element, PackedMatrix, WeightKind, nearest_i8};
+pub use plan::{row_threads, thread_rows};
 pub use reference::matmul_reference;
 
 pub(crate) use ahead::{LINE, Nothing};
@@ -72,98 +74,15 @@ use self::halves::{Halves, halves_pay};
 use self::int8::{Int8Left, quantize_left, quantize_rows};
 use self::packed_matrix::Panels;
 use self::pieces::{border, multiply_split};
+use self::plan::{pieces_of_part, split_by_threads, spread, tile_rows};
 use self::tall::multiply_tall;
 use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
 use self::widening::stretch;
-use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block, for_each_part, threads};
+use crate::parallel::{Block, Cut, RowBorders, for_each_block, for_each_part};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
 /// Rows of A that are packed at a time; 3,072 columns of them are 2.4 MB.
 const SUPER_ROWS: usize = 192;
-
-/// Inputs and outputs from which on reading weights in half precision takes longer than splitting up to
-/// some 190 rows, and from which on weights of any kind come from memory.
-const LARGE: usize = 768;
-
-/// Whether `weights` are of a matrix whose inputs and outputs are many.
-fn large(weights: &PackedMatrix) -> bool {
-    weights.rows().min(weights.depth()) >= LARGE
-}
-
-/// Whether a core that multiplies by few rows has to wait for `weights`, by vectors: it
-/// [outruns memory](Isa::outruns_memory), and they are not small enough to stay in some cache between two passes.
-fn waits_for(isa: Isa, weights: &PackedMatrix) -> bool {
-    let far = weights.kind() == WeightKind::F32 || large(weights);
-    isa.tiles().is_none() && isa.outruns_memory() && far
-}
-
-/// Row panels up to which weights are asked for at several places at once: with more, there is time.
-/// A single one of floats cannot ask for all of the next panel, and keeps to one place.
-const SPREAD_PANELS: usize = 6;
-
-/// Rows from which on a thread has some of its own in [`matmul`]. Fewer are cut between columns.
-///
-/// Threads with rows of their own each read all weights, but few states that another core has written,
-/// whose caches may be far. Where a core would have to wait for weights its rows must be more. With tile
-/// registers each reads and splits all weights, where otherwise each splits all rows: for f32, and for large
-/// matrices in half precision, that is worth it from some more rows on.
-#[must_use]
-pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
-    if isa.tiles().is_none() {
-        return rows_by_vectors(waits_for(isa, weights), weights.kind());
-    }
-    match (weights.kind(), split_by_threads(isa, weights)) {
-        (WeightKind::F32, true) => 96,
-        (WeightKind::F16 | WeightKind::BF16, true) if large(weights) => 96,
-        (WeightKind::F32, false) => 64,
-        _ => 32,
-    }
-}
-
-/// [`thread_rows`] where vectors multiply weights of `kind`, for which a core may have to wait.
-fn rows_by_vectors(waits: bool, kind: WeightKind) -> usize {
-    match kind {
-        _ if !waits => 16,
-        WeightKind::F16 | WeightKind::BF16 => 64,
-        WeightKind::F32 | WeightKind::Int8 => 32,
-    }
-}
-
-/// How many threads have some of `rows` rows of their own in [`matmul`]; 1 where it does not cut between
-/// rows, or at all.
-#[must_use]
-pub fn row_threads(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
-    let amount = rows.saturating_mul(weights.depth()).saturating_mul(weights.rows());
-    let own = rows / thread_rows(isa, weights);
-    if amount < GRAIN { 1 } else { threads().min(own).max(1) }
-}
-
-/// Whether the tiles of so many rows ask for lines of weights far from one another.
-fn spread(isa: Isa, weights: &PackedMatrix, rows: RowPanels) -> bool {
-    rows.count() <= SPREAD_PANELS && waits_for(isa, weights)
-}
-
-/// Most tiles of rows for which weights in half precision are widened one by one: the faster a core multiplies,
-/// the more of its time goes into widening.
-fn tall_tiles(isa: Isa) -> usize {
-    if isa.outruns_memory() { 1 } else { 3 }
-}
-
-/// Rows of the register tile for `rows` rows: the tall one where widening weights beforehand takes longer
-/// than widening them for each of its tiles.
-fn tile_rows(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
-    if tiles_for(isa, weights).is_some() {
-        return Tiles::ROWS;
-    }
-    let (wide, tall) = (isa.tile_rows(), isa.tall_rows());
-    let half = matches!(weights.kind(), WeightKind::F16 | WeightKind::BF16);
-    let whole = weights.rows().is_multiple_of(weights.panel_width());
-    if half && whole && rows <= tall_tiles(isa) * tall { tall } else { wide }
-}
-
-/// Pieces of columns into which a thread's rows are cut: enough for others to help out. A thread that
-/// splits its rows by itself has one: it would split them anew for each.
-const PIECES: usize = 4;
 
 /// `out = epilogue(left · weightsᵀ)`, row-major: `left` `[m, k]`, `weights` `[n, k]`, `out` `[m, n]`.
 ///
@@ -188,13 +107,6 @@ pub fn matmul(
     // The same rows of every product of a forward pass fall to the same thread, as long as none helps
     // another out: they stay in the caches of its core.
     for_each_part(MatMut::new(out, n), parts, &|out, first| job.part(out, first, pieces));
-}
-
-/// Pieces of columns into which each of `parts` parts of rows is cut.
-fn pieces_of_part(isa: Isa, weights: &PackedMatrix, parts: usize) -> usize {
-    let each = if split_by_threads(isa, weights) { 1 } else { PIECES };
-    let threads = threads();
-    if threads == 1 { 1 } else { (each * threads).div_ceil(parts) }
 }
 
 /// Rows in about equal blocks of at most [`SUPER_ROWS`].
@@ -292,11 +204,6 @@ fn multiply_packed(isa: Isa, product: &Product<'_>, block: Block<'_>, buffers: &
     }
 }
 
-/// Whether each thread splits the left operand for itself: so it is with products of floats in pieces.
-fn split_by_threads(isa: Isa, weights: &PackedMatrix) -> bool {
-    weights.kind() != WeightKind::Int8 && tiles_for(isa, weights).is_some()
-}
-
 /// Packs some rows of the left operand as the weights need them, or hands them on as they are.
 fn pack_operand<'a>(
     isa: Isa,
@@ -327,39 +234,4 @@ fn pack_operand<'a>(
     buffers.scales.resize(rows.padded(), RowScale::default());
     quantize_left(isa, values, &mut buffers.scales, left, rows, k);
     Left::Int8(Int8Left { values, scales: &buffers.scales })
-}
-
-#[cfg(test)]
-mod tests {
-    use half::f16;
-
-    use super::*;
-
-    #[test]
-    fn threads_have_more_rows_of_their_own_where_weights_are_waited_for() {
-        let kinds = [WeightKind::F32, WeightKind::F16, WeightKind::BF16, WeightKind::Int8];
-        assert_eq!(kinds.map(|kind| rows_by_vectors(false, kind)), [16; 4]);
-        assert_eq!(kinds.map(|kind| rows_by_vectors(true, kind)), [32, 64, 64, 32]);
-    }
-
-    #[test]
-    fn only_weights_in_f32_and_large_ones_are_waited_for() {
-        fn pack<T: Element>(isa: Isa, size: usize, one: T) -> PackedMatrix {
-            PackedMatrix::pack(isa, size, size, |_, row: &mut [T]| row.fill(one), Vec::new())
-        }
-        for isa in Isa::supported() {
-            let outruns = isa.outruns_memory() && isa.tiles().is_none();
-            for (weights, far) in [
-                (pack(isa, 64, 1.0_f32), true),
-                (pack(isa, 64, f16::ONE), false),
-                (pack(isa, LARGE - 1, f16::ONE), false),
-                (pack(isa, LARGE, f16::ONE), true),
-            ] {
-                assert_eq!(waits_for(isa, &weights), outruns && far, "{isa} {:?}", weights.kind());
-                let spread = |rows| spread(isa, &weights, RowPanels::new(rows, 12));
-                assert_eq!([24, 72].map(spread), [outruns && far; 2], "{isa}");
-                assert!(!spread(73), "{isa}");
-            }
-        }
-    }
 }

@@ -21,8 +21,9 @@ use self::vectors::ByVectors;
 use super::block::{Left, Product};
 use super::epilogue::Epilogue;
 use super::packed_matrix::PackedMatrix;
+use super::plan::spread;
 use super::row_panels::RowPanels;
-use super::{matmul, spread, stretch};
+use super::{matmul, stretch};
 use crate::activation::Activation;
 use crate::layer_norm::{Norm, layer_norm};
 use crate::workspace::Workspace;
@@ -133,7 +134,8 @@ mod tests {
     use half::{bf16, f16};
 
     use super::*;
-    use crate::matmul::{Element, tall_tiles, thread_rows};
+    use crate::matmul::Element;
+    use crate::matmul::plan::{tall_tiles, thread_rows};
     use crate::parallel::alone;
 
     fn noise(seed: usize, index: usize) -> f32 {

@@ -10,9 +10,10 @@ use crate::matmul::epilogue::Epilogue;
 use crate::matmul::halves::{HalfSums, halves_pay};
 use crate::matmul::packed_matrix::PackedMatrix;
 use crate::matmul::pieces::{Finish, MANY_ROWS, SplitRows, Sweep, border};
+use crate::matmul::plan::{row_threads, split_by_threads};
+use crate::matmul::row_blocks;
 use crate::matmul::row_panels::RowPanels;
 use crate::matmul::tiles::PanelEnd;
-use crate::matmul::{row_blocks, row_threads, split_by_threads};
 use crate::parallel::{Block, threads};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 

@@ -9,12 +9,10 @@ use super::{FeedForward, FeedForwardStep, Watch, product};
 use crate::matmul::block::{DEPTH, FloatLeft, Left};
 use crate::matmul::epilogue::Epilogue;
 use crate::matmul::packed_matrix::{PackedMatrix, WeightKind};
+use crate::matmul::plan::{pieces_of_part, row_threads, split_by_threads, tall_tiles};
 use crate::matmul::row_panels::RowPanels;
 use crate::matmul::steps::Steps;
-use crate::matmul::{
-    multiply_packed, pack_rows, pieces_of_part, row_blocks, row_threads, split_by_threads,
-    tall_tiles,
-};
+use crate::matmul::{multiply_packed, pack_rows, row_blocks};
 use crate::parallel::{Cut, RowBorders, for_each_block, for_each_part, threads};
 use crate::workspace::{LeafPool, Workspace};
 

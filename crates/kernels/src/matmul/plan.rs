@@ -1,0 +1,140 @@
+//! How a product is cut: between rows or columns, into how many pieces, for which tile.
+
+use nervio_simd::{Isa, Tiles};
+
+use super::packed_matrix::{PackedMatrix, WeightKind};
+use super::row_panels::RowPanels;
+use super::tiles::tiles_for;
+use crate::parallel::{GRAIN, threads};
+
+/// Inputs and outputs from which on reading weights in half precision takes longer than splitting up to
+/// some 190 rows, and from which on weights of any kind come from memory.
+const LARGE: usize = 768;
+
+/// Whether `weights` are of a matrix whose inputs and outputs are many.
+fn large(weights: &PackedMatrix) -> bool {
+    weights.rows().min(weights.depth()) >= LARGE
+}
+
+/// Whether a core that multiplies by few rows has to wait for `weights`, by vectors: it
+/// [outruns memory](Isa::outruns_memory), and they are not small enough to stay in some cache between two passes.
+fn waits_for(isa: Isa, weights: &PackedMatrix) -> bool {
+    let far = weights.kind() == WeightKind::F32 || large(weights);
+    isa.tiles().is_none() && isa.outruns_memory() && far
+}
+
+/// Row panels up to which weights are asked for at several places at once: with more, there is time.
+/// A single one of floats cannot ask for all of the next panel, and keeps to one place.
+const SPREAD_PANELS: usize = 6;
+
+/// Rows from which on a thread has some of its own in [`matmul`](super::matmul). Fewer are cut between columns.
+///
+/// Threads with rows of their own each read all weights, but few states that another core has written,
+/// whose caches may be far. Where a core would have to wait for weights its rows must be more. With tile
+/// registers each reads and splits all weights, where otherwise each splits all rows: for f32, and for large
+/// matrices in half precision, that is worth it from some more rows on.
+#[must_use]
+pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
+    if isa.tiles().is_none() {
+        return rows_by_vectors(waits_for(isa, weights), weights.kind());
+    }
+    match (weights.kind(), split_by_threads(isa, weights)) {
+        (WeightKind::F32, true) => 96,
+        (WeightKind::F16 | WeightKind::BF16, true) if large(weights) => 96,
+        (WeightKind::F32, false) => 64,
+        _ => 32,
+    }
+}
+
+/// [`thread_rows`] where vectors multiply weights of `kind`, for which a core may have to wait.
+fn rows_by_vectors(waits: bool, kind: WeightKind) -> usize {
+    match kind {
+        _ if !waits => 16,
+        WeightKind::F16 | WeightKind::BF16 => 64,
+        WeightKind::F32 | WeightKind::Int8 => 32,
+    }
+}
+
+/// How many threads have some of `rows` rows of their own in [`matmul`](super::matmul); 1 where it does not cut between
+/// rows, or at all.
+#[must_use]
+pub fn row_threads(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
+    let amount = rows.saturating_mul(weights.depth()).saturating_mul(weights.rows());
+    let own = rows / thread_rows(isa, weights);
+    if amount < GRAIN { 1 } else { threads().min(own).max(1) }
+}
+
+/// Whether the tiles of so many rows ask for lines of weights far from one another.
+pub(crate) fn spread(isa: Isa, weights: &PackedMatrix, rows: RowPanels) -> bool {
+    rows.count() <= SPREAD_PANELS && waits_for(isa, weights)
+}
+
+/// Most tiles of rows for which weights in half precision are widened one by one: the faster a core multiplies,
+/// the more of its time goes into widening.
+pub(crate) fn tall_tiles(isa: Isa) -> usize {
+    if isa.outruns_memory() { 1 } else { 3 }
+}
+
+/// Rows of the register tile for `rows` rows: the tall one where widening weights beforehand takes longer
+/// than widening them for each of its tiles.
+pub(crate) fn tile_rows(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
+    if tiles_for(isa, weights).is_some() {
+        return Tiles::ROWS;
+    }
+    let (wide, tall) = (isa.tile_rows(), isa.tall_rows());
+    let half = matches!(weights.kind(), WeightKind::F16 | WeightKind::BF16);
+    let whole = weights.rows().is_multiple_of(weights.panel_width());
+    if half && whole && rows <= tall_tiles(isa) * tall { tall } else { wide }
+}
+
+/// Pieces of columns into which a thread's rows are cut: enough for others to help out. A thread that
+/// splits its rows by itself has one: it would split them anew for each.
+const PIECES: usize = 4;
+
+/// Pieces of columns into which each of `parts` parts of rows is cut.
+pub(crate) fn pieces_of_part(isa: Isa, weights: &PackedMatrix, parts: usize) -> usize {
+    let each = if split_by_threads(isa, weights) { 1 } else { PIECES };
+    let threads = threads();
+    if threads == 1 { 1 } else { (each * threads).div_ceil(parts) }
+}
+
+/// Whether each thread splits the left operand for itself: so it is with products of floats in pieces.
+pub(crate) fn split_by_threads(isa: Isa, weights: &PackedMatrix) -> bool {
+    weights.kind() != WeightKind::Int8 && tiles_for(isa, weights).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use half::f16;
+
+    use super::*;
+    use crate::matmul::Element;
+
+    #[test]
+    fn threads_have_more_rows_of_their_own_where_weights_are_waited_for() {
+        let kinds = [WeightKind::F32, WeightKind::F16, WeightKind::BF16, WeightKind::Int8];
+        assert_eq!(kinds.map(|kind| rows_by_vectors(false, kind)), [16; 4]);
+        assert_eq!(kinds.map(|kind| rows_by_vectors(true, kind)), [32, 64, 64, 32]);
+    }
+
+    #[test]
+    fn only_weights_in_f32_and_large_ones_are_waited_for() {
+        fn pack<T: Element>(isa: Isa, size: usize, one: T) -> PackedMatrix {
+            PackedMatrix::pack(isa, size, size, |_, row: &mut [T]| row.fill(one), Vec::new())
+        }
+        for isa in Isa::supported() {
+            let outruns = isa.outruns_memory() && isa.tiles().is_none();
+            for (weights, far) in [
+                (pack(isa, 64, 1.0_f32), true),
+                (pack(isa, 64, f16::ONE), false),
+                (pack(isa, LARGE - 1, f16::ONE), false),
+                (pack(isa, LARGE, f16::ONE), true),
+            ] {
+                assert_eq!(waits_for(isa, &weights), outruns && far, "{isa} {:?}", weights.kind());
+                let spread = |rows| spread(isa, &weights, RowPanels::new(rows, 12));
+                assert_eq!([24, 72].map(spread), [outruns && far; 2], "{isa}");
+                assert!(!spread(73), "{isa}");
+            }
+        }
+    }
+}
