@@ -12,12 +12,12 @@ use std::sync::OnceLock;
 /// When it does not build.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    // With a test beside it cargo chooses the features that all tests have, and builds nothing twice.
+    // With a test beside it cargo chooses the features that `cargo test --workspace` has, and builds nothing anew.
     let what = ["--workspace", "--bin", "nervio", "--test", "static_binary"];
     BINARY.get_or_init(|| build(&what, None))
 }
 
-/// Builds the command with arguments that say so to `cargo build`, and flags for the compiler.
+/// Runs `cargo build` with arguments that choose the command, and flags for the compiler; returns its binary.
 ///
 /// # Panics
 ///

@@ -2,7 +2,7 @@
 //!
 //! A kernel is written once, generic over [`Simd`]: a zero-sized *token* that stands for an
 //! instruction set and whose methods are its vector operations. A token cannot be made by hand:
-//! the only way to one is [`Isa::run`], and an [`Isa`] exists only for an instruction set that
+//! the only way to one is [`Isa::run`] (or [`Isa::run_floats`]), and an [`Isa`] exists only for an instruction set that
 //! this processor was seen to support. So every kernel above this crate is safe code, and the
 //! intrinsics live here alone.
 //!
@@ -53,7 +53,7 @@
 //! # Inlining
 //!
 //! An intrinsic compiles to one instruction only inside a function that has its target feature
-//! enabled. [`Isa::run`] is that function; everything below it must be inlined into it. Therefore
+//! enabled. [`Isa::run`] and [`Isa::run_floats`] are such functions; everything below it must be inlined into it. Therefore
 //! every [`Kernel::run`] and every helper generic over [`Simd`] carries `#[inline(always)]`, and
 //! vectors are never handed to closures.
 

@@ -213,7 +213,8 @@ impl<'a> Columns<'a, '_> {
         self.product.tile::<O, S, R, V, P>(s, job, place);
     }
 
-    /// A tile over the right edge, of so many `rows`: computed aside, with those of a whole tile, and copied.
+    /// A tile over the right edge, of so many `rows`: computed aside, as high as a tile can be, and copied. The
+    /// rows past the end have whatever the panel holds there.
     #[inline(always)]
     fn tile_over_the_edge<O: Operands, S: Simd, const V: usize, const P: usize>(
         &mut self,

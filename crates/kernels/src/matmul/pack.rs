@@ -105,8 +105,8 @@ pub(crate) fn turn<U: Pod>(rows: [[U; STEP]; STEP]) -> [[U; STEP]; STEP] {
 }
 
 /// Packs the left operand, rows of `k` elements that lie `stride` apart, into row panels
-/// `[panels][k / STEP][tile rows][STEP]`; steps past the end are zero, rows past the end are left as they
-/// were, since no tile reads them.
+/// `[panels][k / STEP][tile rows][STEP]`; steps past the end are zero. Rows past the end are left as they
+/// were: only tiles over the right edge multiply them, and nobody reads what they give.
 #[inline(always)]
 pub(crate) fn pack_left<S: Simd>(
     s: S,

@@ -138,7 +138,7 @@ pub(crate) fn multiply<S: Simd, const R: usize, const V: usize, const P: usize>(
 ///
 /// Where a multiply-add can broadcast an element of `left` from memory as it goes, the element is not broadcast
 /// beforehand: one instruction less for each element, and one load more for each vector but the first. So that
-/// loads do not take longer than multiply-adds, two rows of three do so. The compiler reads an element once,
+/// loads do not take longer than multiply-adds, one row of three does not do so. The compiler reads an element once,
 /// unless it takes the memory for another: hence `left` a second time, behind [`black_box`].
 #[inline(always)]
 pub(crate) fn multiply_left<
@@ -158,7 +158,7 @@ pub(crate) fn multiply_left<
     ahead: &mut impl Ahead,
 ) -> [[S::Vector; N]; R] {
     let width = V * S::LANES;
-    let again = if S::EMBEDDED_BROADCAST { black_box(left) } else { left };
+    let again = if reads_again::<S, N>() { black_box(left) } else { left };
     let [left, again] = [left, again].map(|left| left.as_chunks::<P>().0);
     let whole = right.len() / (STEP * width);
     let mut rights = right.chunks_exact(STEP * width);
@@ -167,7 +167,7 @@ pub(crate) fn multiply_left<
         // Not zipped: pointers that advance take fewer instructions than one index, and an address of two
         // registers would split multiply-adds that broadcast into two.
         let Some(right) = rights.next() else { break };
-        let again = if S::EMBEDDED_BROADCAST { agains.next() } else { Some(left) };
+        let again = if reads_again::<S, N>() { agains.next() } else { Some(left) };
         let Some(again) = again else { break };
         ahead.round(s, lines_of_round::<T>(width));
         let right = &right[first * S::LANES..][..(STEP - 1) * width + N * S::LANES];
@@ -216,21 +216,27 @@ fn advance<
         *weight = T::load(s, &right[v * S::LANES..]);
     }
     let (threes, rest) = sums.as_chunks_mut::<3>();
+    let at = |r: usize| place_in_round::<P, BY_STEP>(r, step);
     let first = 3 * threes.len();
     for (index, [a, b, c]) in threes.iter_mut().enumerate() {
-        let at = |r: usize| place_in_round::<P, BY_STEP>(3 * index + r, step);
-        advance_row::<S, N, P, true>(s, left, at(0), &weights, a);
-        advance_row::<S, N, P, true>(s, left, at(1), &weights, b);
-        advance_row::<S, N, P, false>(s, left, at(2), &weights, c);
+        let first = 3 * index;
+        advance_row::<S, N, P, true>(s, left, at(first), &weights, a);
+        advance_row::<S, N, P, true>(s, left, at(first + 1), &weights, b);
+        advance_row::<S, N, P, false>(s, left, at(first + 2), &weights, c);
     }
-    for (r, row) in rest.iter_mut().enumerate() {
-        let at = place_in_round::<P, BY_STEP>(first + r, step);
-        advance_row::<S, N, P, true>(s, left, at, &weights, row);
+    for (index, row) in rest.iter_mut().enumerate() {
+        advance_row::<S, N, P, true>(s, left, at(first + index), &weights, row);
     }
     sums
 }
 
-/// One step of a row, whose element is at `at` in the round and is read `AGAIN` for each vector.
+/// Whether some elements are read again for the vectors after the first, of which there are `N` in all.
+const fn reads_again<S: Simd, const N: usize>() -> bool {
+    S::EMBEDDED_BROADCAST && N > 1
+}
+
+/// One step of a row, whose element is at `at` in the round: read for the first vector, and `AGAIN` for the
+/// others where that takes fewer instructions.
 #[inline(always)]
 fn advance_row<S: Simd, const N: usize, const P: usize, const AGAIN: bool>(
     s: S,
@@ -241,7 +247,7 @@ fn advance_row<S: Simd, const N: usize, const P: usize, const AGAIN: bool>(
 ) {
     let x = s.splat(left[0][at]);
     sums[0] = s.mul_add(x, weights[0], sums[0]);
-    let x = if S::EMBEDDED_BROADCAST && AGAIN { s.splat(left[1][at]) } else { x };
+    let x = if reads_again::<S, N>() && AGAIN { s.splat(left[1][at]) } else { x };
     for (sum, weight) in sums[1..].iter_mut().zip(&weights[1..]) {
         *sum = s.mul_add(x, *weight, *sum);
     }
