@@ -2,9 +2,9 @@
 //!
 //! A kernel is written once, generic over [`Simd`]: a zero-sized *token* that stands for an
 //! instruction set and whose methods are its vector operations. A token cannot be made by hand:
-//! the only way to one is [`Isa::run`] (or [`Isa::run_floats`]), and an [`Isa`] exists only for an instruction set that
-//! this processor was seen to support. So every kernel above this crate is safe code, and the
-//! intrinsics live here alone.
+//! the only ways to one are [`Isa::run`] and [`Isa::run_floats`], and an [`Isa`] exists only for an
+//! instruction set that this processor was seen to support. So every kernel above this crate is
+//! safe code, and the intrinsics live here alone.
 //!
 //! ```
 //! use nervio_simd::{Isa, Kernel, Simd};
@@ -53,9 +53,9 @@
 //! # Inlining
 //!
 //! An intrinsic compiles to one instruction only inside a function that has its target feature
-//! enabled. [`Isa::run`] and [`Isa::run_floats`] are such functions; everything below it must be inlined into it. Therefore
-//! every [`Kernel::run`] and every helper generic over [`Simd`] carries `#[inline(always)]`, and
-//! vectors are never handed to closures.
+//! enabled. [`Isa::run`] and [`Isa::run_floats`] enter such a function; everything below must be
+//! inlined into it. Therefore every [`Kernel::run`] and every helper generic over [`Simd`] carries
+//! `#[inline(always)]`, and vectors are never handed to closures.
 
 #![deny(unsafe_code)]
 

@@ -23,7 +23,8 @@
 //! sums wait in a buffer of its own between two blocks of k; few rows are cut in the middle of k instead of
 //! between columns if there are fewer outputs than inputs: see [`halves`]. The two products of a feed-forward
 //! block become one, with tile registers as by vectors: see [`feed_forward`](mod@feed_forward). Who needs some
-//! columns at a time takes them by [`ByColumns`].
+//! columns at a time takes them by [`ByColumns`]. Between rows or columns, for which threads and which tile a product
+//! is cut is said by [`plan`].
 //!
 //! # Determinism
 //!

@@ -55,8 +55,8 @@ fn rows_by_vectors(waits: bool, kind: WeightKind) -> usize {
     }
 }
 
-/// How many threads have some of `rows` rows of their own in [`matmul`](super::matmul); 1 where it does not cut between
-/// rows, or at all.
+/// How many threads have some of `rows` rows of their own in [`matmul`](super::matmul); 1 where it does not
+/// cut between rows, or at all.
 #[must_use]
 pub fn row_threads(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
     let amount = rows.saturating_mul(weights.depth()).saturating_mul(weights.rows());

@@ -172,6 +172,7 @@ pub(crate) fn multiply_left<
         ahead.round(s, lines_of_round::<T>(width));
         let right = &right[first * S::LANES..][..(STEP - 1) * width + N * S::LANES];
         // Not a loop, which might be left as one.
+        const { assert!(STEP == 4, "a call for each step") };
         sums = advance::<S, T, R, N, P, BY_STEP>(s, [left, again], 0, right, sums);
         sums = advance::<S, T, R, N, P, BY_STEP>(s, [left, again], 1, &right[width..], sums);
         sums = advance::<S, T, R, N, P, BY_STEP>(s, [left, again], 2, &right[2 * width..], sums);
@@ -215,9 +216,9 @@ fn advance<
     for (v, weight) in weights.iter_mut().enumerate() {
         *weight = T::load(s, &right[v * S::LANES..]);
     }
-    let (threes, rest) = sums.as_chunks_mut::<3>();
     let at = |r: usize| place_in_round::<P, BY_STEP>(r, step);
-    let first = 3 * threes.len();
+    let (threes, rest) = sums.as_chunks_mut::<3>();
+    let taken = 3 * threes.len();
     for (index, [a, b, c]) in threes.iter_mut().enumerate() {
         let first = 3 * index;
         advance_row::<S, N, P, true>(s, left, at(first), &weights, a);
@@ -225,7 +226,7 @@ fn advance<
         advance_row::<S, N, P, false>(s, left, at(first + 2), &weights, c);
     }
     for (index, row) in rest.iter_mut().enumerate() {
-        advance_row::<S, N, P, true>(s, left, at(first + index), &weights, row);
+        advance_row::<S, N, P, true>(s, left, at(taken + index), &weights, row);
     }
     sums
 }
