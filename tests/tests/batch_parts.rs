@@ -133,6 +133,51 @@ fn sequences_that_threads_take_by_themselves_have_the_bits_that_they_have_alone(
     }
 }
 
+#[test]
+fn the_outputs_of_a_batch_have_the_bits_that_they_have_among_all_tokens() {
+    let kinds = [WeightKind::F32, WeightKind::F16, WeightKind::Int8].map(WeightDtype::Fixed);
+    for (isa, dtype) in Isa::supported().flat_map(|isa| kinds.map(|dtype| (isa, dtype))) {
+        let model = model_on(isa, Shape::preset("tinybert").unwrap(), dtype);
+        let labels = model.config().labels.len();
+        // None of the first part of two threads, then some, then all of a sequence.
+        let read = |token: usize| token >= 300 && (token % 3 == 1 || token > 500);
+        for (threads, lengths) in
+            [(1, &[300, 0, 40, 200, 31][..]), (2, &[300, 5, 300]), (3, &[64; 9])]
+        {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (mut all, mut some) = (Batch::new(), Batch::new());
+            let mut token = 0;
+            for len in lengths {
+                let ids = (0..*len as u32).map(|i| (i * 7 + *len as u32) % 100);
+                let marked = ids.clone().map(|id| {
+                    token += 1;
+                    (id, read(token - 1))
+                });
+                some.push_reading(model.config(), marked).unwrap();
+                all.push(model.config(), ids).unwrap();
+            }
+            let mut scratch = Scratch::new();
+            let mut logits =
+                |batch| pool.install(|| model.logits(batch, &mut scratch, &mut ()).to_vec());
+            let rows = logits(&all);
+            let expected = (0..token).filter(|token| read(*token));
+            let expected = expected.flat_map(|token| &rows[token * labels..][..labels]);
+            assert!(some.outputs().len() > 50 && some.outputs().len() < token);
+            let found = logits(&some);
+            assert!(found.iter().eq(expected), "{isa}, {dtype:?}, {threads} threads, {lengths:?}");
+            // A probe keeps sequences together.
+            let mut seen = Seen::default();
+            let shown =
+                pool.install(|| model.logits(&some, &mut Scratch::new(), &mut seen).to_vec());
+            assert!(shown == found, "{isa}, {dtype:?}, {threads} threads, {lengths:?}");
+            let hidden_size = model.config().hidden_size;
+            let rows: Vec<_> = seen.hidden_states.iter().map(|x| x.len() / hidden_size).collect();
+            assert_eq!(rows[..2], [token; 2]);
+            assert_eq!(rows.last(), Some(&some.outputs().len()));
+        }
+    }
+}
+
 /// Wants attentions and no hidden states.
 #[derive(Default)]
 struct Attentions {

@@ -80,13 +80,14 @@ impl Shares {
         run_each(&mut self.shares, Some(probe), work);
     }
 
-    /// Puts the hidden states of all shares back in the order of the batch: `out` is `[tokens, hidden]`.
+    /// Puts the hidden states of all shares back in the order of the batch: `out` is `[outputs, hidden]`.
     pub(crate) fn collect(&mut self, batch: &Batch, config: &Config, out: &mut [f32]) {
         let size = config.hidden_size;
         for Share { batch: own, sequences, buffers, .. } in &mut self.shares {
-            let hidden = buffers.hidden(config, own.tokens());
+            let hidden = buffers.hidden(config, own.outputs().len());
             for (from, index) in own.sequences().zip(sequences) {
-                let to = batch.sequence(*index);
+                let from = own.outputs_of(from);
+                let to = batch.outputs_of(batch.sequence(*index));
                 let from = &hidden[from.start * size..from.end * size];
                 out[to.start * size..to.end * size].copy_from_slice(from);
             }

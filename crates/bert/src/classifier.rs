@@ -106,8 +106,8 @@ impl TokenClassifier {
         self.encoder.bytes() + self.classifier.weights.bytes()
     }
 
-    /// The score of each label for each token before softmax, `[tokens, labels]`; they stay in
-    /// `scratch` until the next pass.
+    /// The score of each label for each of the batch's outputs before softmax, `[outputs, labels]`;
+    /// they stay in `scratch` until the next pass.
     pub fn logits<'s>(
         &self,
         batch: &Batch,
@@ -115,7 +115,7 @@ impl TokenClassifier {
         probe: &mut impl Probe,
     ) -> &'s [f32] {
         self.encoder.forward(batch, scratch, probe);
-        let (hidden, logits, workspace) = scratch.head(self.config(), batch.tokens());
+        let (hidden, logits, workspace) = scratch.head(self.config(), batch.outputs().len());
         probe.begin(Stage::Classifier, None);
         let epilogue = Epilogue::Bias(&self.classifier.bias);
         matmul(self.encoder.isa(), workspace, hidden, &self.classifier.weights, &epilogue, logits);

@@ -136,8 +136,8 @@ impl Encoder {
         layers.sum::<usize>() + tables
     }
 
-    /// Runs the encoder. The last hidden state, `[tokens, hidden]`, is returned and stays in
-    /// `scratch` until the next pass.
+    /// Runs the encoder. The last hidden state of the batch's outputs, `[outputs, hidden]`, is returned and
+    /// stays in `scratch` until the next pass.
     ///
     /// A token's result depends on its own sequence and the instruction set alone: it has the same
     /// bits in any batch and on any number of threads.
@@ -157,11 +157,11 @@ impl Encoder {
             && shares.deal(batch, &self.config, threads(), self.fewest_own_tokens())
         {
             shares.run(probe, &|batch, pass, mut probe| self.pass(batch, pass, &mut probe));
-            shares.collect(batch, &self.config, pass.hidden(&self.config, batch.tokens()));
+            shares.collect(batch, &self.config, pass.hidden(&self.config, batch.outputs().len()));
         } else {
             self.pass(batch, pass, probe);
         }
-        pass.hidden(&self.config, batch.tokens())
+        pass.hidden(&self.config, batch.outputs().len())
     }
 
     /// Tokens from which on a thread may have some of its own in every product: as the most exacting one.
@@ -185,21 +185,45 @@ impl Encoder {
         let mut parts = std::mem::take(&mut pass.parts);
         parts.cut(batch, threads());
         for (index, layer) in self.layers.iter().enumerate() {
+            let is_last = index + 1 == self.layers.len();
             for part in parts.iter() {
-                let mut buffers = pass.part(config, part.tokens.clone());
-                self.attend(index, layer, &part, &mut buffers, probe);
-                let threads = layer.sharing_threads(self.isa, buffers.tokens);
-                by_rows(buffers, threads, Some(probe), &|mut rows, mut probe| {
-                    self.attention_output(index, layer, &mut rows, &mut probe);
-                    self.feed_forward(index, layer, &mut rows, &mut probe);
-                });
-                give_way();
+                let outputs = is_last.then(|| batch.outputs_of(part.tokens.clone()));
+                let kept = outputs.clone().map(|outputs| &batch.outputs()[outputs]);
+                self.layer(index, layer, &part, kept, pass, probe);
+                if let Some(outputs) = outputs {
+                    pass.move_hidden(config, part.tokens.start, outputs);
+                }
             }
             if probe.wants_hidden_states() {
-                probe.hidden_state(index + 1, pass.hidden(config, tokens));
+                let rows = if is_last { batch.outputs().len() } else { tokens };
+                probe.hidden_state(index + 1, pass.hidden(config, rows));
             }
         }
         pass.parts = parts;
+    }
+
+    /// `BertLayer` over one part of a batch, in place. If only some tokens are read after it, no others
+    /// are computed behind attention, which reads all; their rows are then the first of the part.
+    fn layer(
+        &self,
+        index: usize,
+        layer: &Layer,
+        part: &Part<'_>,
+        kept: Option<&[usize]>,
+        pass: &mut PassBuffers,
+        probe: &mut impl Probe,
+    ) {
+        let mut buffers = pass.part(&self.config, part.tokens.clone());
+        self.attend(index, layer, part, &mut buffers, probe);
+        if let Some(kept) = kept {
+            buffers = buffers.keep(kept, part.tokens.start);
+        }
+        let threads = layer.sharing_threads(self.isa, buffers.tokens);
+        by_rows(buffers, threads, Some(probe), &|mut rows, mut probe| {
+            self.attention_output(index, layer, &mut rows, &mut probe);
+            self.feed_forward(index, layer, &mut rows, &mut probe);
+        });
+        give_way();
     }
 
     /// `BertSelfAttention`: reads `hidden`, writes `context`.

@@ -73,7 +73,8 @@ pub trait Probe: Send {
     }
 
     /// Hidden state `index`, `[tokens, hidden]`: 0 is the embedding output, `n` the output of layer
-    /// `n`, as `output_hidden_states` of transformers counts. Only if they are wanted.
+    /// `n`, as `output_hidden_states` of transformers counts. The last has a row for each of the batch's
+    /// outputs. Only if they are wanted.
     fn hidden_state(&mut self, index: usize, hidden: &[f32]) {
         let _ = (index, hidden);
     }

@@ -25,6 +25,22 @@ pub(crate) struct LayerBuffers<'a> {
 }
 
 impl<'a> LayerBuffers<'a> {
+    /// Those of some of the tokens alone, counted from `first` on and rising: their rows of `hidden` and
+    /// `context` move to the front, and the others are lost.
+    pub(crate) fn keep(self, outputs: &[usize], first: usize) -> Self {
+        if outputs.len() == self.tokens {
+            return self;
+        }
+        for rows in [&mut *self.hidden, &mut *self.context] {
+            let width = rows.len() / self.tokens;
+            for (to, token) in outputs.iter().enumerate() {
+                let from = (token - first) * width;
+                rows.copy_within(from..from + width, to * width);
+            }
+        }
+        self.split(outputs.len()).0
+    }
+
     /// Those of the first `border` tokens, and those of the others.
     pub(crate) fn split(self, border: usize) -> (Self, Self) {
         let Self { tokens, hidden, query_key_value, context, attended, intermediate, workspace } =
@@ -96,7 +112,7 @@ impl Scratch {
         tokens * floats * size_of::<f32>()
     }
 
-    /// The buffers of the classifier: hidden states, `[tokens, hidden]`, and logits,
+    /// The buffers of the classifier for as many tokens: hidden states, `[tokens, hidden]`, and logits,
     /// `[tokens, labels]`.
     pub(crate) fn head(
         &mut self,
@@ -118,9 +134,16 @@ impl PassBuffers {
         buffers + self.parts.bytes() + self.workspace.bytes()
     }
 
-    /// The hidden states of `tokens` tokens, `[tokens, hidden]`.
+    /// The hidden states of the first `tokens` tokens, `[tokens, hidden]`.
     pub(crate) fn hidden(&mut self, config: &Config, tokens: usize) -> &mut [f32] {
         self.hidden.first(tokens * config.hidden_size)
+    }
+
+    /// Moves as many hidden states as `to` has, from token `from` on, to `to` before it.
+    pub(crate) fn move_hidden(&mut self, config: &Config, from: usize, to: Range<usize>) {
+        let (size, end) = (config.hidden_size, from + to.len());
+        let hidden = self.hidden.first(end * size);
+        hidden.copy_within(from * size.., to.start * size);
     }
 
     /// The buffers of the part of the batch that lies at `tokens`.

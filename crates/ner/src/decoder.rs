@@ -4,7 +4,7 @@ use crate::aggregate::{self, Rules, Scored};
 use crate::entity::check_pieces;
 use crate::filter::Filter;
 use crate::softmax::{check_shape, softmax_rows};
-use crate::{DecoderOptions, Entity, Error, LabelSet, Piece, WordUnit};
+use crate::{Aggregation, DecoderOptions, Entity, Error, LabelSet, Piece, WordUnit};
 
 /// Turns logits into entities. Has no state but its options: share it among threads.
 #[derive(Clone, Debug)]
@@ -39,6 +39,21 @@ impl Decoder {
     #[must_use]
     pub fn labels(&self) -> &LabelSet {
         &self.labels
+    }
+
+    /// Whether [`decode`](Self::decode) looks at the logits of the first piece of each word alone, so that
+    /// those of the others may be any numbers.
+    #[must_use]
+    pub fn reads_words(&self) -> bool {
+        match self.rules.aggregation {
+            Aggregation::Best | Aggregation::Spark => true,
+            // The pipeline's `first`, too, has words of its own: see `hugging_face`.
+            Aggregation::None
+            | Aggregation::Simple
+            | Aggregation::First
+            | Aggregation::Average
+            | Aggregation::Max => false,
+        }
     }
 
     /// The entities of `text` in its order.

@@ -34,6 +34,7 @@ mod options;
 mod panels;
 mod plan;
 mod profile;
+mod reading;
 mod recognizer;
 mod source;
 mod tracer;

@@ -14,7 +14,8 @@ use crate::{Document, Error};
 pub(crate) struct Planned {
     pub(crate) encoding: Encoding,
     pub(crate) windows: Vec<Window>,
-    /// For each window the logits of the pieces it keeps, `[kept, labels]`.
+    /// For each window the logits of the pieces it keeps, `[kept, labels]`; see
+    /// [`Reading::spread`](crate::reading::Reading::spread).
     pub(crate) logits: Vec<Vec<f32>>,
 }
 

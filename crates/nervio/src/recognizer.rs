@@ -13,7 +13,8 @@ use rayon::prelude::*;
 
 use crate::options::{Compat, RecognizerBuilder, WindowOptions};
 use crate::panels;
-use crate::plan::{Planned, batches, window_ids, window_options};
+use crate::plan::{Planned, batches, window_options};
+use crate::reading::Reading;
 use crate::{Document, Error, Recognition};
 
 /// A loaded model with its tokenizer, decoder and threads. Share it by reference among threads.
@@ -96,7 +97,8 @@ impl Recognizer {
     #[must_use]
     pub fn recognize_batch(&self, documents: &[Document]) -> Vec<Result<Recognition, Error>> {
         self.parallel(|| {
-            let planned = self.run(documents);
+            let reading = if self.decoder.reads_words() { Reading::Words } else { Reading::Pieces };
+            let planned = self.run(documents, reading);
             let pairs = documents.par_iter().zip(planned);
             pairs.map(|(document, planned)| self.decode(document, &planned?)).collect()
         })
@@ -107,7 +109,7 @@ impl Recognizer {
     #[must_use]
     pub fn label_words(&self, documents: &[Document]) -> Vec<Result<Vec<String>, Error>> {
         self.parallel(|| {
-            let planned = self.run(documents);
+            let planned = self.run(documents, Reading::Words);
             let pairs = documents.par_iter().zip(planned);
             pairs.map(|(document, planned)| self.tags(document, &planned?)).collect()
         })
@@ -168,12 +170,12 @@ impl Recognizer {
     }
 
     /// Tokenises, cuts into windows and scores all documents.
-    fn run(&self, documents: &[Document]) -> Vec<Result<Planned, Error>> {
+    fn run(&self, documents: &[Document], reading: Reading) -> Vec<Result<Planned, Error>> {
         let mut planned: Vec<_> = documents
             .par_iter()
             .map(|document| Planned::new(&self.tokenizer, document, &self.windows))
             .collect();
-        self.with_scratch(|scratch| self.score(&mut planned, scratch));
+        self.with_scratch(|scratch| self.score(&mut planned, reading, scratch));
         planned
     }
 
@@ -192,7 +194,12 @@ impl Recognizer {
     }
 
     /// Fills in the logits of every window.
-    fn score(&self, planned: &mut [Result<Planned, Error>], scratch: &mut Scratch) {
+    fn score(
+        &self,
+        planned: &mut [Result<Planned, Error>],
+        reading: Reading,
+        scratch: &mut Scratch,
+    ) {
         let labels = self.labels().len();
         let mut batch = Batch::new();
         for tasks in batches(planned, self.batch_tokens) {
@@ -200,9 +207,9 @@ impl Recognizer {
             let mut taken = Vec::with_capacity(tasks.len());
             for task in tasks {
                 let Ok(plan) = &planned[task.document] else { continue };
-                let pieces = plan.windows[task.window].pieces.clone();
-                let ids = window_ids(&self.tokenizer, &plan.encoding, pieces);
-                match batch.push(self.config(), ids) {
+                let window = &plan.windows[task.window];
+                let tokens = reading.tokens(&self.tokenizer, &plan.encoding, window);
+                match batch.push_reading(self.config(), tokens) {
                     Ok(()) => taken.push(task),
                     Err(error) => planned[task.document] = Err(error.into()),
                 }
@@ -210,11 +217,10 @@ impl Recognizer {
             let logits = self.classifier.logits(&batch, scratch, &mut ());
             for (task, sequence) in taken.iter().zip(batch.sequences()) {
                 let Ok(plan) = &mut planned[task.document] else { continue };
-                let window = &plan.windows[task.window];
-                // One further for [CLS].
-                let first = sequence.start + 1 + window.keep.start - window.pieces.start;
-                let rows = first * labels..(first + window.keep.len()) * labels;
-                plan.logits[task.window] = logits[rows].to_vec();
+                let rows = batch.outputs_of(sequence);
+                let read = &logits[rows.start * labels..rows.end * labels];
+                let keep = &plan.windows[task.window].keep;
+                plan.logits[task.window] = reading.spread(&plan.encoding, keep, read, labels);
             }
         }
     }
