@@ -13,7 +13,9 @@ fn documents() -> Vec<Document> {
     let words: Vec<&str> = long.split(' ').collect();
     let texts = words.chunks(60).map(|words| words.join(" "));
     let rare = ["Xochimilcoatzin-Nezahualcóyotl vive en Tlalnepantla, EE.UU.", "", "¿?"];
-    texts.chain(rare.map(str::to_owned)).map(Document::new).collect()
+    let texts: Vec<String> = texts.chain(rare.map(str::to_owned)).collect();
+    // Some come again.
+    texts.iter().chain(&texts[3..6]).map(Document::new).collect()
 }
 
 /// What `options` make of all logits of a text, and the likeliest label of each word.
@@ -68,6 +70,40 @@ fn what_is_not_computed_changes_no_answer() {
                 entities += found.len();
             }
             assert!(entities > 50, "{aggregation}: there is something to compare");
+        }
+    }
+}
+
+#[test]
+fn a_text_that_comes_again_is_answered_as_alone() {
+    let text = "El O'Brien de New-York juega en el Atlético de Madrid.";
+    let whole = Document::new(text);
+    let words = |borders: &[usize]| {
+        let ranges = borders.windows(2).map(|border| {
+            let part = &text[border[0]..border[1]];
+            border[0]..border[0] + part.trim_end().len()
+        });
+        Document { words: Some(ranges.collect()), ..whole.clone() }
+    };
+    // The same pieces, of which others begin words.
+    let blanks: Vec<usize> = text.match_indices(' ').map(|(at, _)| at + 1).collect();
+    let blanks = [vec![0], blanks, vec![text.len()]].concat();
+    let some = [whole.clone(), words(&blanks), words(&[0, text.len()]), whole.clone()];
+    for aggregation in [Aggregation::Best, Aggregation::Average] {
+        let options = DecoderOptions { aggregation, ..DecoderOptions::default() };
+        let recognizer = Recognizer::builder().decoder(options).build().unwrap();
+        let alone: Vec<_> = some
+            .each_ref()
+            .map(|document| {
+                recognizer.recognize_batch(std::slice::from_ref(document)).remove(0).unwrap()
+            })
+            .to_vec();
+        let together = recognizer.recognize_batch(&some);
+        let together: Vec<_> = together.into_iter().map(Result::unwrap).collect();
+        assert_eq!(together, alone, "{aggregation}");
+        assert!(!alone[0].entities.is_empty());
+        if aggregation == Aggregation::Best {
+            assert_ne!(alone[1].entities, alone[2].entities, "words make a difference");
         }
     }
 }

@@ -30,6 +30,7 @@ mod document;
 mod embedded;
 mod error;
 mod inspect;
+mod jobs;
 mod options;
 mod panels;
 mod plan;

@@ -1,4 +1,4 @@
-//! Documents cut into windows, windows gathered into batches.
+//! Documents cut into windows.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use nervio_ner::sentence_starts;
 use nervio_ner::windows::{self, Window};
 use nervio_tokenizer::{Encoding, Tokenizer};
 
-use crate::options::{Compat, SPECIAL_TOKENS, WindowOptions};
+use crate::options::{Compat, WindowOptions};
 use crate::{Document, Error};
 
 /// A document in pieces, with the windows it is read in and, later, its logits.
@@ -62,44 +62,6 @@ fn plan(text: &str, encoding: &Encoding, options: &WindowOptions) -> Result<Vec<
 fn starts(text: &str, encoding: &Encoding) -> Vec<usize> {
     let ranges: Vec<_> = encoding.pieces.iter().map(|piece| piece.range.clone()).collect();
     sentence_starts(text, &ranges)
-}
-
-/// One window of one document on its way through the encoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Task {
-    pub(crate) document: usize,
-    pub(crate) window: usize,
-    /// Tokens, special tokens counted.
-    pub(crate) tokens: usize,
-}
-
-/// All windows of the documents that could be planned, longest first, cut into batches of at most
-/// `batch_tokens` tokens (or one window). Sorting makes the sequences of a batch alike, so that
-/// attention is cut evenly among threads.
-pub(crate) fn batches(planned: &[Result<Planned, Error>], batch_tokens: usize) -> Vec<Vec<Task>> {
-    let mut tasks: Vec<Task> = Vec::new();
-    for (document, plan) in planned.iter().enumerate() {
-        let windows = plan.iter().flat_map(|plan| &plan.windows).enumerate();
-        tasks.extend(windows.map(|(window, range)| Task {
-            document,
-            window,
-            tokens: range.pieces.len() + SPECIAL_TOKENS,
-        }));
-    }
-    tasks.sort_by_key(|task| (std::cmp::Reverse(task.tokens), task.document, task.window));
-    let mut batches: Vec<Vec<Task>> = Vec::new();
-    let mut room = 0;
-    for task in tasks {
-        match batches.last_mut() {
-            Some(batch) if task.tokens <= room => batch.push(task),
-            _ => {
-                batches.push(vec![task]);
-                room = batch_tokens;
-            }
-        }
-        room = room.saturating_sub(task.tokens);
-    }
-    batches
 }
 
 /// The token ids of one window: `[CLS]`, its pieces, `[SEP]`.

@@ -11,9 +11,10 @@ use nervio_weights::BertTensors;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
+use crate::jobs::{batches, jobs};
 use crate::options::{Compat, RecognizerBuilder, WindowOptions};
 use crate::panels;
-use crate::plan::{Planned, batches, window_options};
+use crate::plan::{Planned, window_options};
 use crate::reading::Reading;
 use crate::{Document, Error, Recognition};
 
@@ -201,26 +202,29 @@ impl Recognizer {
         scratch: &mut Scratch,
     ) {
         let labels = self.labels().len();
+        let jobs = jobs(planned, &self.tokenizer, reading);
         let mut batch = Batch::new();
-        for tasks in batches(planned, self.batch_tokens) {
+        for jobs in batches(&jobs, self.batch_tokens) {
             batch.clear();
-            let mut taken = Vec::with_capacity(tasks.len());
-            for task in tasks {
-                let Ok(plan) = &planned[task.document] else { continue };
-                let window = &plan.windows[task.window];
-                let tokens = reading.tokens(&self.tokenizer, &plan.encoding, window);
-                match batch.push_reading(self.config(), tokens) {
-                    Ok(()) => taken.push(task),
-                    Err(error) => planned[task.document] = Err(error.into()),
+            let mut taken = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                match batch.push_reading(self.config(), job.tokens.iter().copied()) {
+                    Ok(()) => taken.push(job),
+                    Err(error) => job.places.iter().for_each(|place| {
+                        planned[place.document] = Err(error.clone().into());
+                    }),
                 }
             }
             let logits = self.classifier.logits(&batch, scratch, &mut ());
-            for (task, sequence) in taken.iter().zip(batch.sequences()) {
-                let Ok(plan) = &mut planned[task.document] else { continue };
+            for (job, sequence) in taken.into_iter().zip(batch.sequences()) {
                 let rows = batch.outputs_of(sequence);
                 let read = &logits[rows.start * labels..rows.end * labels];
-                let keep = &plan.windows[task.window].keep;
-                plan.logits[task.window] = reading.spread(&plan.encoding, keep, read, labels);
+                for place in &job.places {
+                    let Ok(plan) = &mut planned[place.document] else { continue };
+                    let keep = &plan.windows[place.window].keep;
+                    let logits = reading.spread(&plan.encoding, keep, read, labels);
+                    plan.logits[place.window] = logits;
+                }
             }
         }
     }
