@@ -2,7 +2,8 @@
 
 `nervio ner` runs end to end as a process: reading, tokenising, the model, decoding, writing. Against
 it stand onnxruntime fed with batches of 16 sorted by length (tokenising included, decoding and
-output not), and the pipeline of transformers at three batch sizes, on a sample.
+output not), and the pipeline of transformers at three batch sizes, on a sample. Sentences that come
+again are computed once by nervio: `--distinct` leaves them out for everybody.
 """
 
 import argparse
@@ -105,13 +106,17 @@ def main():
     parser.add_argument("--nervio", required=True, help="the nervio binary")
     parser.add_argument("--model", required=True, metavar="NAME=DIR")
     parser.add_argument("--data", required=True, help="a CoNLL file")
+    parser.add_argument("--distinct", action="store_true", help="each sentence once")
     parser.add_argument("--limit", type=int, default=None, help="only so many sentences")
     parser.add_argument("--sample", type=int, default=200, help="sentences for the pipeline")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3, help="turns that each engine has")
     parser.add_argument("--out", default=None, help="a file for the results as JSON")
     args = parser.parse_args()
-    lines = sentences(args.data)[: args.limit]
+    lines = sentences(args.data)
+    if args.distinct:
+        lines = list(dict.fromkeys(lines))
+    lines = lines[: args.limit]
     # Every so many, so that the sample is as long as the rest.
     sample = lines[:: max(1, len(lines) // args.sample)]
     name, _, folder = args.model.partition("=")
