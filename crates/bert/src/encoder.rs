@@ -150,10 +150,8 @@ impl Encoder {
         let Scratch { pass, shares, .. } = scratch;
         // A probe is shown sequences in the order of the batch.
         let together = probe.wants_hidden_states() || probe.wants_attentions();
-        // By tile registers threads have rows of their own as it is: see `by_rows`.
-        let vectors = self.isa.tiles().is_none();
         if !together
-            && vectors
+            && self.passes_run_apart()
             && shares.deal(batch, &self.config, threads(), self.fewest_own_tokens())
         {
             shares.run(probe, &|batch, pass, mut probe| self.pass(batch, pass, &mut probe));
@@ -162,6 +160,13 @@ impl Encoder {
             self.pass(batch, pass, probe);
         }
         pass.hidden(&self.config, batch.outputs().len())
+    }
+
+    /// Whether threads do better each with sequences of its own than all with one pass. Not by tile
+    /// registers, with which they have rows of their own as it is: see `by_rows`.
+    #[must_use]
+    pub fn passes_run_apart(&self) -> bool {
+        self.isa.tiles().is_none()
     }
 
     /// Tokens from which on a thread may have some of its own in every product: as the most exacting one.

@@ -113,6 +113,22 @@ pub fn alone<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Runs `work` on each of `threads` threads at the same time, each [`alone`]; for one thread as it is.
+pub fn each_alone(threads: usize, work: &(impl Fn() + Sync)) {
+    if threads < 2 {
+        return work();
+    }
+    share_alone(threads, work);
+}
+
+fn share_alone(threads: usize, work: &(impl Fn() + Sync)) {
+    if threads < 2 {
+        return alone(work);
+    }
+    let half = threads / 2;
+    join(|| share_alone(half, work), || share_alone(threads - half, work));
+}
+
 /// In the middle of long work [`alone`], does what others have left to be done meanwhile, if anything: the
 /// pass of another caller may wait for this thread. Elsewhere kernels do so whenever they share work out.
 pub fn give_way() {

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use nervio_tokenizer::Tokenizer;
 
@@ -47,38 +48,70 @@ pub(crate) fn jobs(
     jobs
 }
 
-/// Jobs in batches of at most `batch_tokens` tokens (or one job). They are sorted by length, which makes
-/// the sequences of a batch alike, so that attention is cut evenly among threads.
-pub(crate) fn batches(jobs: &[Job], batch_tokens: usize) -> impl Iterator<Item = &[Job]> {
-    let mut rest = jobs;
-    std::iter::from_fn(move || {
-        let mut tokens = 0_usize;
+/// Hands out jobs in batches to workers that come back for more. Jobs are sorted by length, which makes the
+/// sequences of a batch alike, so that attention is cut evenly among threads.
+#[derive(Debug)]
+pub(crate) struct Queue<'a> {
+    rest: Mutex<&'a [Job]>,
+    /// Most tokens of a batch, unless one job has more.
+    most: usize,
+    /// Workers at the same time.
+    workers: usize,
+}
+
+/// Tokens from which on a batch is worth the weights that are fetched for it.
+const LEAST: usize = 128;
+
+impl<'a> Queue<'a> {
+    /// A queue of batches of `batch_tokens` tokens for one worker, of which `workers` have a part each.
+    pub(crate) fn new(jobs: &'a [Job], batch_tokens: usize, workers: usize) -> Self {
+        Self { rest: Mutex::new(jobs), most: batch_tokens / workers, workers }
+    }
+
+    /// The next batch. For several workers the last ones are ever smaller: they are done at about the same
+    /// time, though cores may not be equally fast.
+    pub(crate) fn next(&self) -> Option<&'a [Job]> {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let left: usize = rest.iter().map(|job| job.tokens.len()).sum();
+        let share = if self.workers > 1 { (left / (2 * self.workers)).max(LEAST) } else { left };
+        let most = share.min(self.most);
+        let mut tokens = 0;
         let fits = |job: &&Job| {
-            tokens = tokens.saturating_add(job.tokens.len());
-            tokens <= batch_tokens
+            tokens += job.tokens.len();
+            tokens <= most
         };
         let count = rest.iter().take_while(fits).count().max(1).min(rest.len());
         let (batch, after) = rest.split_at(count);
-        rest = after;
+        *rest = after;
         (!batch.is_empty()).then_some(batch)
-    })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// The lengths of what a queue hands out.
+    fn cut(lengths: &[usize], most: usize, workers: usize) -> Vec<Vec<usize>> {
+        let job = |len: &usize| Job { tokens: vec![(0, true); *len], places: vec![] };
+        let jobs: Vec<Job> = lengths.iter().map(job).collect();
+        let queue = Queue::new(&jobs, most, workers);
+        let lengths = |batch: &[Job]| batch.iter().map(|job| job.tokens.len()).collect();
+        std::iter::from_fn(|| queue.next()).map(lengths).collect()
+    }
+
     #[test]
     fn batches_hold_what_fits_or_one_job() {
-        let job = |len| Job { tokens: vec![(0, true); len], places: vec![] };
-        let cut = |lengths: &[usize], most| -> Vec<Vec<usize>> {
-            let jobs: Vec<Job> = lengths.iter().map(|len| job(*len)).collect();
-            let lengths = |batch: &[Job]| batch.iter().map(|job| job.tokens.len()).collect();
-            batches(&jobs, most).map(lengths).collect()
-        };
-        assert_eq!(cut(&[], 10), [[0; 0]; 0]);
-        assert_eq!(cut(&[9, 6, 4, 3, 3, 2], 10), [&[9][..], &[6, 4], &[3, 3, 2]]);
-        assert_eq!(cut(&[12, 11, 5], 10), [[12], [11], [5]]);
-        assert_eq!(cut(&[2, 2], usize::MAX), [[2, 2]]);
+        assert_eq!(cut(&[], 10, 1), [[0; 0]; 0]);
+        assert_eq!(cut(&[9, 6, 4, 3, 3, 2], 10, 1), [&[9][..], &[6, 4], &[3, 3, 2]]);
+        assert_eq!(cut(&[12, 11, 5], 10, 1), [[12], [11], [5]]);
+        assert_eq!(cut(&[2, 2], usize::MAX, 1), [[2, 2]]);
+        assert_eq!(cut(&[2, 2], 3, 8), [[2], [2]]);
+    }
+
+    #[test]
+    fn the_last_batches_of_several_workers_are_small() {
+        let sizes: Vec<usize> = cut(&[10; 200], 1000, 2).iter().map(|x| x.iter().sum()).collect();
+        assert_eq!(sizes, [500, 370, 280, 210, 160, 120, 120, 120, 120]);
     }
 }

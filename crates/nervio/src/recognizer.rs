@@ -3,20 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use nervio_bert::{Batch, Config, Scratch, TokenClassifier};
-use nervio_kernels::{WeightKind, keep_awake};
+use nervio_bert::{Batch, BatchError, Config, Scratch, TokenClassifier};
+use nervio_kernels::{WeightKind, each_alone, keep_awake};
 use nervio_ner::{Decoder, LabelSet, Piece, word_labels};
 use nervio_tokenizer::{Encoding, Tokenizer};
 use nervio_weights::BertTensors;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::jobs::{batches, jobs};
+use crate::jobs::{Job, Queue, jobs};
 use crate::options::{Compat, RecognizerBuilder, WindowOptions};
 use crate::panels;
 use crate::plan::{Planned, window_options};
 use crate::reading::Reading;
 use crate::{Document, Error, Recognition};
+
+/// The logits that are read of jobs, in any order.
+type Results<'a> = Mutex<Vec<(&'a Job, Result<Vec<f32>, BatchError>)>>;
 
 /// A loaded model with its tokenizer, decoder and threads. Share it by reference among threads.
 ///
@@ -176,7 +179,7 @@ impl Recognizer {
             .par_iter()
             .map(|document| Planned::new(&self.tokenizer, document, &self.windows))
             .collect();
-        self.with_scratch(|scratch| self.score(&mut planned, reading, scratch));
+        self.score(&mut planned, reading);
         planned
     }
 
@@ -195,38 +198,52 @@ impl Recognizer {
     }
 
     /// Fills in the logits of every window.
-    fn score(
-        &self,
-        planned: &mut [Result<Planned, Error>],
-        reading: Reading,
-        scratch: &mut Scratch,
-    ) {
+    fn score(&self, planned: &mut [Result<Planned, Error>], reading: Reading) {
         let labels = self.labels().len();
         let jobs = jobs(planned, &self.tokenizer, reading);
-        let mut batch = Batch::new();
-        for jobs in batches(&jobs, self.batch_tokens) {
-            batch.clear();
-            let mut taken = Vec::with_capacity(jobs.len());
-            for job in jobs {
-                match batch.push_reading(self.config(), job.tokens.iter().copied()) {
-                    Ok(()) => taken.push(job),
-                    Err(error) => job.places.iter().for_each(|place| {
-                        planned[place.document] = Err(error.clone().into());
-                    }),
-                }
-            }
-            let logits = self.classifier.logits(&batch, scratch, &mut ());
-            for (job, sequence) in taken.into_iter().zip(batch.sequences()) {
-                let rows = batch.outputs_of(sequence);
-                let read = &logits[rows.start * labels..rows.end * labels];
-                for place in &job.places {
-                    let Ok(plan) = &mut planned[place.document] else { continue };
-                    let keep = &plan.windows[place.window].keep;
-                    let logits = reading.spread(&plan.encoding, keep, read, labels);
-                    plan.logits[place.window] = logits;
+        let tokens: usize = jobs.iter().map(|job| job.tokens.len()).sum();
+        // Threads with batches of their own need not wait for each other.
+        let apart = tokens > self.batch_tokens && self.classifier.encoder().passes_run_apart();
+        let workers = if apart { self.threads() } else { 1 };
+        let queue = Queue::new(&jobs, self.batch_tokens, workers);
+        let results = Mutex::new(Vec::with_capacity(jobs.len()));
+        each_alone(workers, &|| self.work(&queue, &results));
+        for (job, logits) in results.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            for place in &job.places {
+                let plan = &mut planned[place.document];
+                match (plan.as_mut(), &logits) {
+                    (Err(_), _) => {}
+                    (Ok(_), Err(error)) => *plan = Err(Error::from(BatchError::clone(error))),
+                    (Ok(plan), Ok(logits)) => {
+                        let keep = &plan.windows[place.window].keep;
+                        let logits = reading.spread(&plan.encoding, keep, logits, labels);
+                        plan.logits[place.window] = logits;
+                    }
                 }
             }
         }
+    }
+
+    /// Takes batches of a queue until there are no more. Each job gets the logits that are read, `[read,
+    /// labels]`, or what is wrong with it.
+    fn work<'a>(&self, queue: &Queue<'a>, results: &Results<'a>) {
+        let labels = self.labels().len();
+        let mut batch = Batch::new();
+        self.with_scratch(|scratch| {
+            while let Some(jobs) = queue.next() {
+                batch.clear();
+                let mut push =
+                    |job: &Job| batch.push_reading(self.config(), job.tokens.iter().copied());
+                let pushed: Vec<_> = jobs.iter().map(|job| (job, push(job))).collect();
+                let logits = self.classifier.logits(&batch, scratch, &mut ());
+                let mut sequences = batch.sequences();
+                let found = pushed.into_iter().map(|(job, pushed)| {
+                    let rows = pushed.map(|()| batch.outputs_of(sequences.next().unwrap_or(0..0)));
+                    (job, rows.map(|rows| logits[rows.start * labels..rows.end * labels].to_vec()))
+                });
+                results.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
+            }
+        });
     }
 
     fn decode(&self, document: &Document, plan: &Planned) -> Result<Recognition, Error> {
