@@ -326,6 +326,26 @@ mod tests {
     }
 
     #[test]
+    fn several_threads_run_the_same_work_alone() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        for count in [1, 2, 3] {
+            let together = Barrier::new(count);
+            let seen = Mutex::new(Vec::new());
+            pool.install(|| {
+                keep_awake(|| {
+                    each_alone(count, &|| {
+                        // Nobody goes on before all have begun.
+                        together.wait();
+                        seen.lock().unwrap().push(threads());
+                    });
+                });
+            });
+            let expected = if count > 1 { 1 } else { 3 };
+            assert_eq!(seen.into_inner().unwrap(), vec![expected; count]);
+        }
+    }
+
+    #[test]
     fn a_thread_that_is_alone_gives_way_to_others() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let (done, seen) = (&AtomicBool::new(false), &Mutex::new(Vec::new()));

@@ -63,9 +63,19 @@ pub(crate) struct Queue<'a> {
 const LEAST: usize = 128;
 
 impl<'a> Queue<'a> {
-    /// A queue of batches of `batch_tokens` tokens for one worker, of which `workers` have a part each.
-    pub(crate) fn new(jobs: &'a [Job], batch_tokens: usize, workers: usize) -> Self {
-        Self { rest: Mutex::new(jobs), most: batch_tokens / workers, workers }
+    /// A queue of batches of at most `batch_tokens` tokens for one worker, or, where there is enough for
+    /// several of `threads`, of the part of each.
+    pub(crate) fn new(jobs: &'a [Job], batch_tokens: usize, threads: usize) -> Self {
+        let tokens: usize = jobs.iter().map(|job| job.tokens.len()).sum();
+        let several = tokens > batch_tokens && tokens / threads >= 2 * LEAST;
+        let workers = if several { threads } else { 1 };
+        let most = (batch_tokens / workers).max(LEAST.min(batch_tokens));
+        Self { rest: Mutex::new(jobs), most, workers }
+    }
+
+    /// How many workers the batches are for.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers
     }
 
     /// The next batch. For several workers the last ones are ever smaller: they are done at about the same
@@ -92,10 +102,10 @@ mod tests {
     use super::*;
 
     /// The lengths of what a queue hands out.
-    fn cut(lengths: &[usize], most: usize, workers: usize) -> Vec<Vec<usize>> {
+    fn cut(lengths: &[usize], most: usize, threads: usize) -> Vec<Vec<usize>> {
         let job = |len: &usize| Job { tokens: vec![(0, true); *len], places: vec![] };
         let jobs: Vec<Job> = lengths.iter().map(job).collect();
-        let queue = Queue::new(&jobs, most, workers);
+        let queue = Queue::new(&jobs, most, threads);
         let lengths = |batch: &[Job]| batch.iter().map(|job| job.tokens.len()).collect();
         std::iter::from_fn(|| queue.next()).map(lengths).collect()
     }
@@ -107,11 +117,16 @@ mod tests {
         assert_eq!(cut(&[12, 11, 5], 10, 1), [[12], [11], [5]]);
         assert_eq!(cut(&[2, 2], usize::MAX, 1), [[2, 2]]);
         assert_eq!(cut(&[2, 2], 3, 8), [[2], [2]]);
+        assert_eq!(cut(&[300, 300], 1, 2), [[300], [300]]);
     }
 
     #[test]
     fn the_last_batches_of_several_workers_are_small() {
         let sizes: Vec<usize> = cut(&[10; 200], 1000, 2).iter().map(|x| x.iter().sum()).collect();
         assert_eq!(sizes, [500, 370, 280, 210, 160, 120, 120, 120, 120]);
+        // Not too small where there are many workers; one where there is too little for them.
+        assert_eq!(cut(&[10; 1000], 1000, 20)[..3], [[10; 12]; 3]);
+        assert_eq!(cut(&[10; 200], 1000, 8).len(), 2);
+        assert_eq!(cut(&[10; 200], 2000, 2).len(), 1);
     }
 }

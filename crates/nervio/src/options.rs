@@ -185,8 +185,8 @@ impl RecognizerBuilder {
         self
     }
 
-    /// Tokens in one batch, special tokens counted; a longer sequence is a batch by itself.
-    /// Answers do not depend on it.
+    /// Tokens computed at once, special tokens counted: in one batch, or in one for each thread, of 128 at
+    /// the least. A longer sequence is a batch by itself. Answers do not depend on it.
     #[must_use]
     pub fn batch_tokens(mut self, tokens: usize) -> Self {
         self.batch_tokens = tokens;

@@ -201,13 +201,12 @@ impl Recognizer {
     fn score(&self, planned: &mut [Result<Planned, Error>], reading: Reading) {
         let labels = self.labels().len();
         let jobs = jobs(planned, &self.tokenizer, reading);
-        let tokens: usize = jobs.iter().map(|job| job.tokens.len()).sum();
         // Threads with batches of their own need not wait for each other.
-        let apart = tokens > self.batch_tokens && self.classifier.encoder().passes_run_apart();
-        let workers = if apart { self.threads() } else { 1 };
-        let queue = Queue::new(&jobs, self.batch_tokens, workers);
+        let apart = self.classifier.encoder().passes_run_apart();
+        let threads = if apart { self.threads() } else { 1 };
+        let queue = Queue::new(&jobs, self.batch_tokens, threads);
         let results = Mutex::new(Vec::with_capacity(jobs.len()));
-        each_alone(workers, &|| self.work(&queue, &results));
+        each_alone(queue.workers(), &|| self.work(&queue, &results));
         for (job, logits) in results.into_inner().unwrap_or_else(PoisonError::into_inner) {
             for place in &job.places {
                 let plan = &mut planned[place.document];
