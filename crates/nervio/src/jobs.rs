@@ -52,11 +52,19 @@ pub(crate) fn jobs(
 /// sequences of a batch alike, so that attention is cut evenly among threads.
 #[derive(Debug)]
 pub(crate) struct Queue<'a> {
-    rest: Mutex<&'a [Job]>,
+    rest: Mutex<Rest<'a>>,
     /// Most tokens of a batch, unless one job has more.
     most: usize,
     /// Workers at the same time.
     workers: usize,
+}
+
+/// What nobody has taken yet.
+#[derive(Debug)]
+struct Rest<'a> {
+    jobs: &'a [Job],
+    /// Those of all jobs together.
+    tokens: usize,
 }
 
 /// Tokens from which on a batch is worth the weights that are fetched for it.
@@ -70,7 +78,7 @@ impl<'a> Queue<'a> {
         let several = tokens > batch_tokens && tokens / threads >= 2 * LEAST;
         let workers = if several { threads } else { 1 };
         let most = (batch_tokens / workers).max(LEAST.min(batch_tokens));
-        Self { rest: Mutex::new(jobs), most, workers }
+        Self { rest: Mutex::new(Rest { jobs, tokens }), most, workers }
     }
 
     /// How many workers the batches are for.
@@ -82,17 +90,24 @@ impl<'a> Queue<'a> {
     /// time, though cores may not be equally fast.
     pub(crate) fn next(&self) -> Option<&'a [Job]> {
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        let left: usize = rest.iter().map(|job| job.tokens.len()).sum();
-        let share = if self.workers > 1 { (left / (2 * self.workers)).max(LEAST) } else { left };
-        let most = share.min(self.most);
-        let mut tokens = 0;
-        let fits = |job: &&Job| {
-            tokens += job.tokens.len();
-            tokens <= most
+        let share = if self.workers > 1 {
+            (rest.tokens / (2 * self.workers)).max(LEAST)
+        } else {
+            self.most
         };
-        let count = rest.iter().take_while(fits).count().max(1).min(rest.len());
-        let (batch, after) = rest.split_at(count);
-        *rest = after;
+        let most = share.min(self.most);
+        let mut count = 0;
+        let mut tokens = 0;
+        for job in rest.jobs {
+            let len = job.tokens.len();
+            if count > 0 && tokens + len > most {
+                break;
+            }
+            count += 1;
+            tokens += len;
+        }
+        let (batch, after) = rest.jobs.split_at(count);
+        *rest = Rest { jobs: after, tokens: rest.tokens - tokens };
         (!batch.is_empty()).then_some(batch)
     }
 }
