@@ -73,3 +73,30 @@ fn callers_on_many_threads_get_the_same_bits() {
         }
     });
 }
+
+#[test]
+fn threads_with_batches_of_their_own_give_the_same_bits() {
+    let text = spanish_text(3000);
+    let words: Vec<&str> = text.split(' ').collect();
+    // Enough for three threads, all of them short.
+    let documents: Vec<_> =
+        words.chunks(23).map(|words| Document::new(words.join(" "))).cycle().take(200).collect();
+    let expected = answers(&recognizer(1, 2048, Dtype::Auto), &documents);
+    let tokens: usize = documents.iter().map(|d| d.text.split(' ').count()).sum();
+    assert!(tokens > 3 * 1024, "each thread takes batches");
+    for threads in [2, 3] {
+        let recognizer = recognizer(threads, 500, Dtype::Auto);
+        assert_eq!(answers(&recognizer, &documents), expected, "{threads} threads");
+        // Several callers, some with more than one batch and some with one.
+        std::thread::scope(|scope| {
+            for caller in 0..4 {
+                let (recognizer, documents, expected) = (&recognizer, &documents, &expected);
+                scope.spawn(move || {
+                    let range = if caller % 2 == 0 { 0..documents.len() } else { 7..9 };
+                    let found = answers(recognizer, &documents[range.clone()]);
+                    assert_eq!(found, expected[range], "caller {caller}");
+                });
+            }
+        });
+    }
+}

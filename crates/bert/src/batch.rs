@@ -6,7 +6,7 @@ use crate::{BatchError, Config};
 
 /// A packed batch: nothing is padded, so no mask exists.
 ///
-/// Of the last layer nothing but its outputs is computed: all tokens, unless
+/// Behind the attention of the last layer nothing but its outputs is computed: all tokens, unless
 /// [`push_reading`](Self::push_reading) names fewer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Batch {

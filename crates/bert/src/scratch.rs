@@ -68,7 +68,7 @@ pub struct Scratch {
     pub(crate) pass: PassBuffers,
     /// Those of the sequences of each thread.
     pub(crate) shares: Shares,
-    /// `[tokens, labels]`
+    /// `[outputs, labels]`
     logits: Aligned<f32>,
 }
 

@@ -17,6 +17,8 @@ thread_local! {
     static AWAKE: Cell<bool> = const { Cell::new(false) };
     /// Whether kernels that this thread calls leave nothing to others.
     static ALONE: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread is in the middle of a pass, whatever it does meanwhile.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Changes a flag of this thread until it is dropped.
@@ -90,6 +92,7 @@ pub fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
     let done = AtomicBool::new(false);
     // Also until rayon has noticed that the second half is done.
     let _awake = Flagged::set(&AWAKE, true);
+    let _inside = Flagged::set(&INSIDE, true);
     rayon::join(
         || {
             first();
@@ -110,23 +113,24 @@ pub fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
 /// that others take are not alone, and what this thread takes of others meanwhile is, but for [`give_way`].
 pub fn alone<R>(work: impl FnOnce() -> R) -> R {
     let _alone = Flagged::set(&ALONE, true);
+    let _inside = Flagged::set(&INSIDE, true);
     work()
 }
 
-/// Runs `work` on each of `threads` threads at the same time, each [`alone`]; for one thread as it is.
-pub fn each_alone(threads: usize, work: &(impl Fn() + Sync)) {
-    if threads < 2 {
-        return work();
-    }
-    share_alone(threads, work);
-}
-
-fn share_alone(threads: usize, work: &(impl Fn() + Sync)) {
-    if threads < 2 {
-        return alone(work);
-    }
-    let half = threads / 2;
-    join(|| share_alone(half, work), || share_alone(threads - half, work));
+/// Runs `work`, which takes pieces of something until there are no more, on this thread and on all others of
+/// the current rayon pool that have time before it is done, each [`alone`].
+///
+/// A thread in the middle of another pass does not take part: that one would have to wait for all of `work`.
+pub fn each_alone(work: &(impl Fn() + Sync)) {
+    rayon::scope(|scope| {
+        let here = rayon::current_thread_index();
+        scope.spawn_broadcast(move |_, context| {
+            if Some(context.index()) != here && !INSIDE.get() {
+                alone(work);
+            }
+        });
+        alone(work);
+    });
 }
 
 /// In the middle of long work [`alone`], does what others have left to be done meanwhile, if anything: the
@@ -326,23 +330,50 @@ mod tests {
     }
 
     #[test]
-    fn several_threads_run_the_same_work_alone() {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    fn all_threads_run_the_same_work_alone() {
         for count in [1, 2, 3] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap();
             let together = Barrier::new(count);
             let seen = Mutex::new(Vec::new());
-            pool.install(|| {
-                keep_awake(|| {
-                    each_alone(count, &|| {
-                        // Nobody goes on before all have begun.
-                        together.wait();
-                        seen.lock().unwrap().push(threads());
-                    });
+            let work = || {
+                // Nobody goes on before all have begun.
+                together.wait();
+                seen.lock().unwrap().push((rayon::current_thread_index(), threads()));
+            };
+            pool.install(|| keep_awake(|| each_alone(&work)));
+            let mut seen = seen.into_inner().unwrap();
+            seen.sort_unstable();
+            assert_eq!(seen, (0..count).map(|index| (Some(index), 1)).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_thread_in_the_middle_of_a_pass_leaves_the_work_of_each_to_others() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let (both, begun, done) = (Barrier::new(2), Barrier::new(2), AtomicBool::new(false));
+        let workers = Mutex::new(Vec::new());
+        let work = || workers.lock().unwrap().push(rayon::current_thread_index());
+        let pass = || {
+            alone(|| {
+                both.wait();
+                begun.wait();
+                while !done.load(Ordering::Acquire) {
+                    give_way();
+                }
+            });
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| pool.install(pass));
+            scope.spawn(|| {
+                pool.install(|| {
+                    both.wait();
+                    begun.wait();
+                    each_alone(&work);
+                    done.store(true, Ordering::Release);
                 });
             });
-            let expected = if count > 1 { 1 } else { 3 };
-            assert_eq!(seen.into_inner().unwrap(), vec![expected; count]);
-        }
+        });
+        assert_eq!(workers.into_inner().unwrap().len(), 1);
     }
 
     #[test]

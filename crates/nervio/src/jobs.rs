@@ -70,20 +70,25 @@ struct Rest<'a> {
 /// Tokens from which on a batch is worth the weights that are fetched for it.
 const LEAST: usize = 128;
 
+/// Times that the longest job fits into the part of a worker: its end may be so much later than that of others.
+const UNEVEN: usize = 16;
+
 impl<'a> Queue<'a> {
-    /// A queue of batches of at most `batch_tokens` tokens for one worker, or, where there is enough for
-    /// several of `threads`, of the part of each.
+    /// A queue of batches of at most `batch_tokens` tokens for one worker, or of its part for each of
+    /// `threads`: where there is enough for all of them, and no job so long that others would wait for it.
     pub(crate) fn new(jobs: &'a [Job], batch_tokens: usize, threads: usize) -> Self {
         let tokens: usize = jobs.iter().map(|job| job.tokens.len()).sum();
-        let several = tokens > batch_tokens && tokens / threads >= 2 * LEAST;
+        let longest = jobs.first().map_or(0, |job| job.tokens.len());
+        let enough = longest.saturating_mul(UNEVEN).max(8 * LEAST);
+        let several = tokens > batch_tokens && tokens / threads >= enough;
         let workers = if several { threads } else { 1 };
         let most = (batch_tokens / workers).max(LEAST.min(batch_tokens));
         Self { rest: Mutex::new(Rest { jobs, tokens }), most, workers }
     }
 
-    /// How many workers the batches are for.
-    pub(crate) fn workers(&self) -> usize {
-        self.workers
+    /// Whether the batches are for workers that compute alone.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.workers > 1
     }
 
     /// The next batch. For several workers the last ones are ever smaller: they are done at about the same
@@ -133,15 +138,17 @@ mod tests {
         assert_eq!(cut(&[2, 2], usize::MAX, 1), [[2, 2]]);
         assert_eq!(cut(&[2, 2], 3, 8), [[2], [2]]);
         assert_eq!(cut(&[300, 300], 1, 2), [[300], [300]]);
+        // A worker would wait for another's last one.
+        assert_eq!(cut(&[512; 5], 2048, 2), [&[512; 4][..], &[512]]);
     }
 
     #[test]
     fn the_last_batches_of_several_workers_are_small() {
-        let sizes: Vec<usize> = cut(&[10; 200], 1000, 2).iter().map(|x| x.iter().sum()).collect();
-        assert_eq!(sizes, [500, 370, 280, 210, 160, 120, 120, 120, 120]);
+        let sizes: Vec<usize> = cut(&[10; 300], 2000, 2).iter().map(|x| x.iter().sum()).collect();
+        assert_eq!(sizes, [750, 560, 420, 310, 240, 180, 130, 120, 120, 120, 50]);
         // Not too small where there are many workers; one where there is too little for them.
-        assert_eq!(cut(&[10; 1000], 1000, 20)[..3], [[10; 12]; 3]);
-        assert_eq!(cut(&[10; 200], 1000, 8).len(), 2);
-        assert_eq!(cut(&[10; 200], 2000, 2).len(), 1);
+        assert_eq!(cut(&[10; 2048], 1000, 20)[..3], [[10; 12]; 3]);
+        assert_eq!(cut(&[10; 2047], 1000, 20)[0].len(), 100);
+        assert_eq!(cut(&[10; 300], 3000, 2).len(), 1);
     }
 }

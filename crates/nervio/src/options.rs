@@ -10,7 +10,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{Error, ModelSource, Panels, Recognizer, Tracer};
 
-/// Tokens in one batch, special tokens counted, unless the caller says otherwise. More gains
+/// Tokens computed at once, special tokens counted, unless the caller says otherwise. More gains
 /// nothing: from here on the products run at their full speed.
 pub const DEFAULT_BATCH_TOKENS: usize = 2048;
 
@@ -185,8 +185,9 @@ impl RecognizerBuilder {
         self
     }
 
-    /// Tokens computed at once, special tokens counted: in one batch, or in one for each thread, of 128 at
-    /// the least. A longer sequence is a batch by itself. Answers do not depend on it.
+    /// Tokens computed at once, special tokens counted: in one batch, or in one for each thread (then of 128
+    /// at the least, unless this is less). A longer sequence is a batch by itself. Answers do not depend
+    /// on it.
     #[must_use]
     pub fn batch_tokens(mut self, tokens: usize) -> Self {
         self.batch_tokens = tokens;

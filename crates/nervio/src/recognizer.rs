@@ -18,6 +18,20 @@ use crate::plan::{Planned, window_options};
 use crate::reading::Reading;
 use crate::{Document, Error, Recognition};
 
+/// Buffers of forward passes that are not running.
+#[derive(Debug, Default)]
+struct Scratches(Mutex<Vec<Scratch>>);
+
+impl Scratches {
+    fn lend<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scratch = lock().pop().unwrap_or_default();
+        let result = work(&mut scratch);
+        lock().push(scratch);
+        result
+    }
+}
+
 /// The logits that are read of jobs, in any order.
 type Results<'a> = Mutex<Vec<(&'a Job, Result<Vec<f32>, BatchError>)>>;
 
@@ -44,7 +58,9 @@ pub struct Recognizer {
     pub(crate) kind: Option<WeightKind>,
     panels: Option<PathBuf>,
     file_bytes: u64,
-    scratches: Mutex<Vec<Scratch>>,
+    scratches: Scratches,
+    /// Those of threads with batches of their own, which are smaller.
+    own_scratches: Scratches,
 }
 
 impl Recognizer {
@@ -82,7 +98,8 @@ impl Recognizer {
             decoder,
             windows,
             batch_tokens: builder.batch_tokens,
-            scratches: Mutex::default(),
+            scratches: Scratches::default(),
+            own_scratches: Scratches::default(),
         })
     }
 
@@ -90,7 +107,7 @@ impl Recognizer {
     ///
     /// # Errors
     ///
-    /// When the model's scores are not numbers.
+    /// When scores of the model that are read are not numbers.
     pub fn recognize(&self, text: &str) -> Result<Recognition, Error> {
         let mut results = self.recognize_batch(&[Document::new(text)]);
         results.pop().unwrap_or_else(|| Ok(Recognition::default()))
@@ -188,13 +205,9 @@ impl Recognizer {
         self.pool.install(|| keep_awake(work))
     }
 
-    /// Lends the buffers of a forward pass that is not running.
+    /// Lends the buffers of a forward pass of all threads.
     pub(crate) fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
-        let lock = || self.scratches.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = lock().pop().unwrap_or_default();
-        let result = work(&mut scratch);
-        lock().push(scratch);
-        result
+        self.scratches.lend(work)
     }
 
     /// Fills in the logits of every window.
@@ -206,7 +219,11 @@ impl Recognizer {
         let threads = if apart { self.threads() } else { 1 };
         let queue = Queue::new(&jobs, self.batch_tokens, threads);
         let results = Mutex::new(Vec::with_capacity(jobs.len()));
-        each_alone(queue.workers(), &|| self.work(&queue, &results));
+        if queue.is_shared() {
+            each_alone(&|| self.work(&queue, &self.own_scratches, &results));
+        } else {
+            self.work(&queue, &self.scratches, &results);
+        }
         for (job, logits) in results.into_inner().unwrap_or_else(PoisonError::into_inner) {
             for place in &job.places {
                 let plan = &mut planned[place.document];
@@ -225,10 +242,10 @@ impl Recognizer {
 
     /// Takes batches of a queue until there are no more. Each job gets the logits that are read, `[read,
     /// labels]`, or what is wrong with it.
-    fn work<'a>(&self, queue: &Queue<'a>, results: &Results<'a>) {
+    fn work<'a>(&self, queue: &Queue<'a>, scratches: &Scratches, results: &Results<'a>) {
         let labels = self.labels().len();
         let mut batch = Batch::new();
-        self.with_scratch(|scratch| {
+        scratches.lend(|scratch| {
             while let Some(jobs) = queue.next() {
                 batch.clear();
                 let mut push =
