@@ -119,7 +119,15 @@ fn sequences_that_threads_take_by_themselves_have_the_bits_that_they_have_alone(
         let mut scratch = Scratch::new();
         for threads in [2, 3] {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            for lengths in [&[128; 6][..], &[50, 3, 0, 25, 26, 2, 49, 50], &[20; 6], &[300; 3]] {
+            // Of three and of five one thread has more, with which the others help.
+            for lengths in [
+                &[128; 6][..],
+                &[50, 3, 0, 25, 26, 2, 49, 50],
+                &[20; 6],
+                &[300; 3],
+                &[128; 5],
+                &[200, 60, 50, 40],
+            ] {
                 let (found, parts) = pool.install(|| logits(lengths, &mut scratch));
                 let alone = lengths.iter().map(|len| logits(&[*len], &mut Scratch::new()).0);
                 let alone: Vec<_> = alone.flatten().collect();

@@ -219,14 +219,15 @@ impl Encoder {
         probe: &mut impl Probe,
     ) {
         let mut buffers = pass.part(&self.config, part.tokens.clone());
-        self.attend(index, layer, part, &mut buffers, probe);
+        let helpers = buffers.helpers;
+        helpers.run(|| self.attend(index, layer, part, &mut buffers, probe));
         if let Some(kept) = kept {
             buffers = buffers.keep(kept, part.tokens.start);
         }
         let threads = layer.sharing_threads(self.isa, buffers.tokens);
         by_rows(buffers, threads, Some(probe), &|mut rows, mut probe| {
-            self.attention_output(index, layer, &mut rows, &mut probe);
-            self.feed_forward(index, layer, &mut rows, &mut probe);
+            helpers.run(|| self.attention_output(index, layer, &mut rows, &mut probe));
+            helpers.run(|| self.feed_forward(index, layer, &mut rows, &mut probe));
         });
         give_way();
     }

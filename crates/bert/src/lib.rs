@@ -17,6 +17,7 @@ mod config;
 mod embeddings;
 mod encoder;
 mod error;
+mod helpers;
 mod load;
 mod matrices;
 mod panels;

@@ -6,6 +6,7 @@ use nervio_kernels::{Aligned, Workspace};
 
 use crate::Config;
 use crate::by_sequences::Shares;
+use crate::helpers::Helpers;
 use crate::parts::Parts;
 
 /// The buffers of some tokens on their way through a layer.
@@ -22,6 +23,7 @@ pub(crate) struct LayerBuffers<'a> {
     /// `[tokens, intermediate]`
     pub(crate) intermediate: &'a mut [f32],
     pub(crate) workspace: &'a Workspace,
+    pub(crate) helpers: &'a Helpers,
 }
 
 impl<'a> LayerBuffers<'a> {
@@ -43,8 +45,8 @@ impl<'a> LayerBuffers<'a> {
 
     /// Those of the first `border` tokens, and those of the others.
     pub(crate) fn split(self, border: usize) -> (Self, Self) {
-        let Self { tokens, hidden, query_key_value, context, attended, intermediate, workspace } =
-            self;
+        let Self { tokens, workspace, helpers, .. } = self;
+        let Self { hidden, query_key_value, context, attended, intermediate, .. } = self;
         let rows = [hidden, query_key_value, context, attended, intermediate];
         let [h, q, c, a, i] = rows.map(|rows| {
             let width = rows.len() / tokens.max(1);
@@ -52,7 +54,16 @@ impl<'a> LayerBuffers<'a> {
         });
         let of = |tokens, rows: [&'a mut [f32]; 5]| {
             let [hidden, query_key_value, context, attended, intermediate] = rows;
-            Self { tokens, hidden, query_key_value, context, attended, intermediate, workspace }
+            Self {
+                tokens,
+                hidden,
+                query_key_value,
+                context,
+                attended,
+                intermediate,
+                workspace,
+                helpers,
+            }
         };
         (of(border, [h.0, q.0, c.0, a.0, i.0]), of(tokens - border, [h.1, q.1, c.1, a.1, i.1]))
     }
@@ -87,6 +98,8 @@ pub(crate) struct PassBuffers {
     intermediate: Aligned<f32>,
     pub(crate) parts: Parts,
     workspace: Workspace,
+    /// Threads with other sequences of the same batch.
+    helpers: Helpers,
 }
 
 impl Scratch {
@@ -99,7 +112,8 @@ impl Scratch {
     /// Bytes held at the moment.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.pass.bytes() + self.shares.bytes() + self.logits.bytes()
+        let pass = self.pass.bytes() + self.pass.workspace.bytes();
+        pass + self.shares.bytes() + self.logits.bytes()
     }
 
     /// Bytes that a batch of `tokens` tokens needs at the most, the kernels' workspace not
@@ -126,12 +140,22 @@ impl Scratch {
 }
 
 impl PassBuffers {
-    /// Bytes held at the moment.
+    /// Empty buffers of a thread whose pass is one of several with the same workspace and helpers.
+    pub(crate) fn sharing(workspace: &Workspace, helpers: &Helpers) -> Self {
+        Self { workspace: workspace.clone(), helpers: helpers.clone(), ..Self::default() }
+    }
+
+    /// The threads with other sequences of the same batch.
+    pub(crate) fn helpers(&self) -> &Helpers {
+        &self.helpers
+    }
+
+    /// Bytes held at the moment, the kernels' workspace not counted.
     pub(crate) fn bytes(&self) -> usize {
         let Self { hidden, query_key_value, context, attended, intermediate, .. } = self;
         let buffers = [hidden, query_key_value, context, attended, intermediate];
         let buffers: usize = buffers.iter().map(|buffer| buffer.bytes()).sum();
-        buffers + self.parts.bytes() + self.workspace.bytes()
+        buffers + self.parts.bytes()
     }
 
     /// The hidden states of the first `tokens` tokens, `[tokens, hidden]`.
@@ -157,6 +181,7 @@ impl PassBuffers {
             attended: self.attended.first(len * hidden),
             intermediate: self.intermediate.first(len * config.intermediate_size),
             workspace: &self.workspace,
+            helpers: &self.helpers,
         }
     }
 }

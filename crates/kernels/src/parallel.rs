@@ -110,7 +110,8 @@ pub fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
 ///
 /// Threads that take some rows or sequences each through several kernels wait for one another once instead
 /// of after each kernel. What is computed is the same. `work` should not share out anything itself: pieces
-/// that others take are not alone, and what this thread takes of others meanwhile is, but for [`give_way`].
+/// that others take are not alone, and what this thread takes of others meanwhile is, but for [`give_way`] and
+/// [`together`].
 pub fn alone<R>(work: impl FnOnce() -> R) -> R {
     let _alone = Flagged::set(&ALONE, true);
     let _inside = Flagged::set(&INSIDE, true);
@@ -143,6 +144,13 @@ pub fn give_way() {
     // Not to wait for the end of another pass: see `keep_awake`.
     let _awake = Flagged::set(&AWAKE, true);
     while rayon::yield_now() == Some(Yield::Executed) {}
+}
+
+/// In the middle of work [`alone`], runs a step of it whose kernels are shared out among all threads again:
+/// some may have nothing else to do any more. What is computed is the same.
+pub fn together<R>(step: impl FnOnce() -> R) -> R {
+    let _shared = Flagged::set(&ALONE, false);
+    step()
 }
 
 /// Threads that a kernel may use here: those of the current pool, or one inside of [`alone`].
@@ -324,6 +332,7 @@ mod tests {
             let caught = std::panic::catch_unwind(|| alone(|| assert_eq!(alone(threads), 2)));
             assert!(caught.is_err(), "one thread");
             assert_eq!((alone(|| (alone(threads), threads())), threads()), ((1, 1), 2));
+            assert_eq!(alone(|| (together(threads), threads())), (2, 1));
             threads()
         });
         assert_eq!(left, 2);

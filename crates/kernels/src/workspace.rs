@@ -1,6 +1,6 @@
 //! The buffers of one forward pass, grown once and used again.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytemuck::Pod;
 use half::bf16;
@@ -10,11 +10,12 @@ use crate::matmul::RowScale;
 
 /// All scratch memory of the kernels: one per concurrent forward pass.
 ///
-/// It grows to the largest batch seen; after that no kernel allocates.
-#[derive(Debug, Default)]
+/// It grows to the largest batch seen; after that no kernel allocates. A clone lends the same memory: it is for
+/// passes whose threads help each other, of which no more run at the same time than there are threads.
+#[derive(Clone, Debug, Default)]
 pub struct Workspace {
     /// Buffers for the pieces of work that run at the same time.
-    pub(crate) leaves: LeafPool,
+    pub(crate) leaves: Arc<LeafPool>,
 }
 
 impl Workspace {
@@ -24,7 +25,7 @@ impl Workspace {
         Self::default()
     }
 
-    /// Bytes held at the moment.
+    /// Bytes held at the moment, those of all clones together.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.leaves.bytes()
