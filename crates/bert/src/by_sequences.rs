@@ -7,9 +7,11 @@ use crate::probe::Probe;
 use crate::scratch::PassBuffers;
 use crate::{Batch, Config};
 
-/// By what part of its own work the largest share may be above the average. Threads that are done help with
-/// the rest, but a few tokens do not pay for a pass through all weights.
+/// By what part of its own work the larger of two shares may be above the average, and the largest of more in
+/// proportion less: the rest is cut among the threads that are done, and small pieces take longer.
 const UNEVEN: f64 = 3.0 / 8.0;
+/// That part at least, for any number of threads.
+const NEARLY_EVEN: f64 = 1.0 / 16.0;
 
 /// The sequences of a batch that one thread takes through all layers.
 #[derive(Debug, Default)]
@@ -74,17 +76,18 @@ impl Shares {
         }
         let works = self.shares.iter().map(|share| share.work);
         let average = works.clone().sum::<usize>() as f64 / threads as f64;
+        let uneven = (UNEVEN * 2.0 / threads as f64).max(NEARLY_EVEN);
         self.shares.iter().all(|share| share.batch.tokens() >= fewest)
-            && works.max().is_some_and(|most| most as f64 * (1.0 - UNEVEN) <= average)
+            && works.max().is_some_and(|most| most as f64 * (1.0 - uneven) <= average)
     }
 
     /// Runs `work` on every share at the same time, each on a thread whose kernels leave nothing to
-    /// others until one is done: see [`Helpers`]. `probe` watches the first of them.
+    /// others until enough of them are done: see [`Helpers`]. `probe` watches the first one.
     pub(crate) fn run<P: Probe, W>(&mut self, probe: &mut P, work: &W)
     where
         W: Fn(&Batch, &mut PassBuffers, Option<&mut P>) + Sync,
     {
-        self.helpers.begin();
+        self.helpers.begin(self.shares.len());
         let work = |batch: &Batch, buffers: &mut PassBuffers, probe: Option<&mut P>| {
             work(batch, buffers, probe);
             buffers.helpers().one_is_done();
@@ -195,6 +198,7 @@ mod tests {
         };
         assert!(deals(&[128; 8], 2) && deals(&[16, 16], 2) && deals(&[100, 50, 50], 2));
         assert!(deals(&[60, 61, 59, 60], 2) && deals(&[40; 54], 8) && deals(&[128; 8], 3));
+        assert!(deals(&[128; 7], 4) && !deals(&[128; 6], 4));
         assert!(deals(&[100, 80], 2) && deals(&[128; 3], 2) && deals(&[300, 40, 40, 40], 2));
         for lengths in [&[][..], &[512], &[0, 0], &[15, 15], &[100, 20], &[512, 128], &[300, 0]] {
             assert!(!deals(lengths, 2), "{lengths:?}");

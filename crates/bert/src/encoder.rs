@@ -229,7 +229,8 @@ impl Encoder {
             helpers.run(|| self.attention_output(index, layer, &mut rows, &mut probe));
             helpers.run(|| self.feed_forward(index, layer, &mut rows, &mut probe));
         });
-        give_way();
+        // Where kernels are shared out this thread does so while it waits.
+        helpers.run(give_way);
     }
 
     /// `BertSelfAttention`: reads `hidden`, writes `context`.

@@ -1,29 +1,38 @@
 //! Threads that help each other out at the end of a batch of which each has sequences of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nervio_kernels::together;
+use nervio_kernels::with_threads;
 
-/// Whether a thread that takes sequences of a batch is done with its own. Clones tell the same.
+/// How many of the threads that take sequences of a batch are not done with their own. Clones tell the same.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Helpers(Arc<AtomicBool>);
+pub(crate) struct Helpers(Arc<Threads>);
+
+#[derive(Debug, Default)]
+struct Threads {
+    all: AtomicUsize,
+    busy: AtomicUsize,
+}
 
 impl Helpers {
-    /// A batch begins, and every thread has sequences of its own to do.
-    pub(crate) fn begin(&self) {
-        self.0.store(false, Ordering::Relaxed);
+    /// A batch begins, of which each of `threads` threads has sequences of its own to do.
+    pub(crate) fn begin(&self, threads: usize) {
+        self.0.all.store(threads, Ordering::Relaxed);
+        self.0.busy.store(threads, Ordering::Relaxed);
     }
 
     /// A thread has done all of its sequences.
     pub(crate) fn one_is_done(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Runs a step of a pass, on all threads from when one of them has nothing of its own left. Its results
-    /// are the same.
+    /// Runs a step of a pass, on more threads than one from when there are two for each that is not done with
+    /// its sequences. Its results are the same.
     pub(crate) fn run<R>(&self, step: impl FnOnce() -> R) -> R {
-        if self.0.load(Ordering::Relaxed) { together(step) } else { step() }
+        let all = self.0.all.load(Ordering::Relaxed);
+        let each = all / self.0.busy.load(Ordering::Relaxed).max(1);
+        if each > 1 { with_threads(each, step) } else { step() }
     }
 }
 
@@ -34,15 +43,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_shared_once_a_thread_is_done() {
+    fn a_step_is_shared_once_enough_threads_are_done() {
         let (one, other) = (Helpers::default(), Helpers::default());
-        let clone = one.clone();
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(5).build().unwrap();
         let step = |helpers: &Helpers| pool.install(|| alone(|| (helpers.run(threads), threads())));
         assert_eq!(step(&one), (1, 1));
-        clone.one_is_done();
-        assert_eq!((step(&one), step(&other)), ((3, 1), (1, 1)));
-        one.begin();
+        one.begin(5);
+        let clone = one.clone();
+        for each in [1, 1, 1, 2, 5] {
+            assert_eq!((step(&one), step(&other)), ((each, 1), (1, 1)));
+            clone.one_is_done();
+        }
+        // A pass of all threads stays one.
+        assert_eq!(pool.install(|| other.run(threads)), 5);
+        one.begin(5);
         assert_eq!(step(&clone), (1, 1));
     }
 }

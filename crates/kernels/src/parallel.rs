@@ -15,25 +15,25 @@ const PATIENCE: usize = 256;
 thread_local! {
     /// Whether this thread stays awake already, in a pass of its own or waiting for another's work.
     static AWAKE: Cell<bool> = const { Cell::new(false) };
-    /// Whether kernels that this thread calls leave nothing to others.
-    static ALONE: Cell<bool> = const { Cell::new(false) };
+    /// Threads among which kernels that this thread calls may be shared out: one where it is alone.
+    static MOST: Cell<usize> = const { Cell::new(usize::MAX) };
     /// Whether this thread is in the middle of a pass, whatever it does meanwhile.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Changes a flag of this thread until it is dropped.
-struct Flagged {
-    flag: &'static LocalKey<Cell<bool>>,
-    before: bool,
+/// Changes what this thread knows of itself until it is dropped.
+struct Flagged<T: Copy + 'static> {
+    flag: &'static LocalKey<Cell<T>>,
+    before: T,
 }
 
-impl Flagged {
-    fn set(flag: &'static LocalKey<Cell<bool>>, value: bool) -> Self {
+impl<T: Copy> Flagged<T> {
+    fn set(flag: &'static LocalKey<Cell<T>>, value: T) -> Self {
         Self { flag, before: flag.replace(value) }
     }
 }
 
-impl Drop for Flagged {
+impl<T: Copy> Drop for Flagged<T> {
     fn drop(&mut self) {
         self.flag.set(self.before);
     }
@@ -69,6 +69,8 @@ pub fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 /// Does what other threads leave to be done until `done` is set.
 fn wait(done: &AtomicBool) {
     let _awake = Flagged::set(&AWAKE, true);
+    // Whatever is found here is not part of what this thread shares out.
+    let _all = Flagged::set(&MOST, usize::MAX);
     let mut idle = 0;
     while !done.load(Ordering::Acquire) {
         if rayon::yield_now() == Some(Yield::Executed) {
@@ -108,12 +110,11 @@ pub fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
 
 /// Runs `work`, whose kernels are then computed by this thread alone.
 ///
-/// Threads that take some rows or sequences each through several kernels wait for one another once instead
-/// of after each kernel. What is computed is the same. `work` should not share out anything itself: pieces
-/// that others take are not alone, and what this thread takes of others meanwhile is, but for [`give_way`] and
-/// [`together`].
+/// Threads that take some rows or sequences each through several kernels wait for one another at the end
+/// instead of after each kernel. What is computed is the same. `work` should not share out anything itself: pieces
+/// that others take are not alone.
 pub fn alone<R>(work: impl FnOnce() -> R) -> R {
-    let _alone = Flagged::set(&ALONE, true);
+    let _alone = Flagged::set(&MOST, 1);
     let _inside = Flagged::set(&INSIDE, true);
     work()
 }
@@ -134,29 +135,30 @@ pub fn each_alone(work: &(impl Fn() + Sync)) {
     });
 }
 
-/// In the middle of long work [`alone`], does what others have left to be done meanwhile, if anything: the
-/// pass of another caller may wait for this thread. Elsewhere kernels do so whenever they share work out.
+/// In the middle of long work [`alone`], does what others have left to be done meanwhile, if anything: a pass
+/// that is shared out may wait for this thread. Elsewhere kernels do so whenever they share work out.
 pub fn give_way() {
-    if !ALONE.get() {
+    if MOST.get() > 1 {
         return;
     }
-    let _shared = Flagged::set(&ALONE, false);
+    let _shared = Flagged::set(&MOST, usize::MAX);
     // Not to wait for the end of another pass: see `keep_awake`.
     let _awake = Flagged::set(&AWAKE, true);
     while rayon::yield_now() == Some(Yield::Executed) {}
 }
 
-/// In the middle of work [`alone`], runs a step of it whose kernels are shared out among all threads again:
+/// In the middle of work [`alone`], runs a step of it whose kernels are shared out among up to `most` threads:
 /// some may have nothing else to do any more. What is computed is the same.
-pub fn together<R>(step: impl FnOnce() -> R) -> R {
-    let _shared = Flagged::set(&ALONE, false);
+pub fn with_threads<R>(most: usize, step: impl FnOnce() -> R) -> R {
+    let _shared = Flagged::set(&MOST, most.max(1));
     step()
 }
 
-/// Threads that a kernel may use here: those of the current pool, or one inside of [`alone`].
+/// Threads that a kernel may use here: those of the current pool, but one inside of [`alone`] and no more than
+/// [`with_threads`] says.
 #[must_use]
 pub fn threads() -> usize {
-    if ALONE.get() { 1 } else { rayon::current_num_threads() }
+    rayon::current_num_threads().min(MOST.get())
 }
 
 struct SetOnDrop<'a>(&'a AtomicBool);
@@ -332,7 +334,8 @@ mod tests {
             let caught = std::panic::catch_unwind(|| alone(|| assert_eq!(alone(threads), 2)));
             assert!(caught.is_err(), "one thread");
             assert_eq!((alone(|| (alone(threads), threads())), threads()), ((1, 1), 2));
-            assert_eq!(alone(|| (together(threads), threads())), (2, 1));
+            let step = |most| (with_threads(most, threads), threads());
+            assert_eq!(alone(|| [0, 2, 9].map(step)), [(1, 1), (2, 1), (2, 1)]);
             threads()
         });
         assert_eq!(left, 2);
@@ -390,7 +393,7 @@ mod tests {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let (done, seen) = (&AtomicBool::new(false), &Mutex::new(Vec::new()));
         pool.in_place_scope(|scope| {
-            let note = move || seen.lock().unwrap().push((ALONE.get(), AWAKE.get()));
+            let note = move || seen.lock().unwrap().push((MOST.get() == 1, AWAKE.get()));
             scope.spawn(move |_| {
                 alone(|| {
                     while !done.load(Ordering::Acquire) {

@@ -1,6 +1,6 @@
 //! The buffers of one forward pass, grown once and used again.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytemuck::Pod;
 use half::bf16;
@@ -58,8 +58,6 @@ pub(crate) struct LeafBuffers {
     /// One head of an attention layer in f32, or in 16-bit integers.
     pub(crate) float32: HeadBuffers<f32>,
     pub(crate) int16: HeadBuffers<[i16; 2]>,
-    /// The thread that used the buffers last, in whose caches they are.
-    thread: Option<usize>,
 }
 
 impl LeafBuffers {
@@ -101,34 +99,30 @@ impl<T: Pod> HeadBuffers<T> {
     }
 }
 
-/// As many [`LeafBuffers`] as leaves have run at the same time so far.
+/// For each thread as many [`LeafBuffers`] as it has needed at the same time so far: they are in its caches, and
+/// nobody waits for another to take some.
 #[derive(Debug, Default)]
-pub(crate) struct LeafPool(Mutex<Vec<LeafBuffers>>);
+pub(crate) struct LeafPool([Mutex<Vec<LeafBuffers>>; LeafPool::SLOTS]);
 
 impl LeafPool {
+    /// More threads than these share some.
+    const SLOTS: usize = 32;
+
     /// Lends buffers to `work`.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut LeafBuffers) -> R) -> R {
-        let thread = rayon::current_thread_index();
-        let mut buffers = self.take(thread);
-        buffers.thread = thread;
+        let slot = &self.0[rayon::current_thread_index().unwrap_or(0) % Self::SLOTS];
+        let mut buffers = lock(slot).pop().unwrap_or_default();
         let result = work(&mut buffers);
-        self.lock().push(buffers);
+        lock(slot).push(buffers);
         result
     }
 
-    /// Buffers that `thread` used last if there are any, else others, else new ones.
-    fn take(&self, thread: Option<usize>) -> LeafBuffers {
-        let mut free = self.lock();
-        let own = free.iter().rposition(|buffers| buffers.thread == thread);
-        own.map(|index| free.swap_remove(index)).or_else(|| free.pop()).unwrap_or_default()
-    }
-
     fn bytes(&self) -> usize {
-        self.lock().iter().map(LeafBuffers::bytes).sum()
+        self.0.iter().map(|slot| lock(slot).iter().map(LeafBuffers::bytes).sum::<usize>()).sum()
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<LeafBuffers>> {
-        // The list is whole even if another leaf panicked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock(slot: &Mutex<Vec<LeafBuffers>>) -> MutexGuard<'_, Vec<LeafBuffers>> {
+    // The list is whole even if another leaf panicked.
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,9 @@
 //! Self-attention, from hidden states to what is gathered from the values: the product that gives queries,
 //! keys and values, and attention.
 //!
-//! By vectors a thread that has sequences of its own takes one head after the other through both: what it has
-//! computed of a head it reads from the caches of its core, from which all of the weights would have pushed it
-//! out in the meantime.
+//! By vectors a thread that has sequences of its own, and is not helped with them, takes one head after the
+//! other through both: what it has computed of a head it reads from the caches of its core, from which all of
+//! the weights would have pushed it out in the meantime.
 
 use nervio_simd::{Isa, MatMut};
 
