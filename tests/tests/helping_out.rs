@@ -1,6 +1,7 @@
 //! Threads that are done with their sequences of a batch help with those of others.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ fn batch(model: &TokenClassifier, lengths: &[usize]) -> Batch {
 
 #[test]
 fn a_late_thread_is_helped_and_its_sequences_have_the_bits_that_they_have_alone() {
-    let mut helped = 0;
+    let mut helped = BTreeMap::new();
     for (name, vectors, model) in models() {
         let mut scratch = Scratch::new();
         for (threads, lengths) in [(2, &[100, 64, 40][..]), (3, &[90, 80, 90])] {
@@ -84,10 +85,11 @@ fn a_late_thread_is_helped_and_its_sequences_have_the_bits_that_they_have_alone(
                     assert_eq!(late.threads[0], 1, "{name}: each has its own");
                     // On a busy machine others may be even later.
                     let classifier = late.threads.len() - 1;
-                    helped += usize::from(late.threads[..classifier].ends_with(&[threads]));
+                    let last = late.threads[..classifier].ends_with(&[threads]);
+                    *helped.entry((threads, at.0.name())).or_insert(0) += usize::from(last);
                 }
             }
         }
     }
-    assert!(helped > 0, "nobody was helped");
+    assert!(helped.len() == 6 && helped.values().all(|times| *times > 0), "{helped:?}");
 }

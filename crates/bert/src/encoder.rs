@@ -229,7 +229,7 @@ impl Encoder {
             helpers.run(|| self.attention_output(index, layer, &mut rows, &mut probe));
             helpers.run(|| self.feed_forward(index, layer, &mut rows, &mut probe));
         });
-        // Where kernels are shared out this thread does so while it waits.
+        // Not once this thread is helped: those who help look for whatever others have left.
         helpers.run(give_way);
     }
 

@@ -15,7 +15,7 @@ const PATIENCE: usize = 256;
 thread_local! {
     /// Whether this thread stays awake already, in a pass of its own or waiting for another's work.
     static AWAKE: Cell<bool> = const { Cell::new(false) };
-    /// Threads among which kernels that this thread calls may be shared out: one where it is alone.
+    /// Threads for which kernels that this thread calls are cut, at the most: one where it is alone.
     static MOST: Cell<usize> = const { Cell::new(usize::MAX) };
     /// Whether this thread is in the middle of a pass, whatever it does meanwhile.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
@@ -69,8 +69,6 @@ pub fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 /// Does what other threads leave to be done until `done` is set.
 fn wait(done: &AtomicBool) {
     let _awake = Flagged::set(&AWAKE, true);
-    // Whatever is found here is not part of what this thread shares out.
-    let _all = Flagged::set(&MOST, usize::MAX);
     let mut idle = 0;
     while !done.load(Ordering::Acquire) {
         if rayon::yield_now() == Some(Yield::Executed) {
@@ -95,14 +93,21 @@ pub fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
     // Also until rayon has noticed that the second half is done.
     let _awake = Flagged::set(&AWAKE, true);
     let _inside = Flagged::set(&INSIDE, true);
+    // What this thread finds of others while it waits is cut as they say.
+    let most = MOST.get();
+    let _all = Flagged::set(&MOST, usize::MAX);
     rayon::join(
         || {
-            first();
+            {
+                let _most = Flagged::set(&MOST, most);
+                first();
+            }
             // If nobody took the second half, it is found here.
             wait(&done);
         },
         || {
             let _guard = SetOnDrop(&done);
+            let _most = Flagged::set(&MOST, most);
             second();
         },
     );
@@ -147,8 +152,8 @@ pub fn give_way() {
     while rayon::yield_now() == Some(Yield::Executed) {}
 }
 
-/// In the middle of work [`alone`], runs a step of it whose kernels are shared out among up to `most` threads:
-/// some may have nothing else to do any more. What is computed is the same.
+/// In the middle of work [`alone`], runs a step of it whose kernels are cut for `most` threads again, if the pool
+/// has as many: some may have nothing else to do any more. What is computed is the same.
 pub fn with_threads<R>(most: usize, step: impl FnOnce() -> R) -> R {
     let _shared = Flagged::set(&MOST, most.max(1));
     step()

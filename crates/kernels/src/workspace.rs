@@ -99,8 +99,8 @@ impl<T: Pod> HeadBuffers<T> {
     }
 }
 
-/// For each thread as many [`LeafBuffers`] as it has needed at the same time so far: they are in its caches, and
-/// nobody waits for another to take some.
+/// As many [`LeafBuffers`] as leaves have run at the same time so far, with the thread that used them last, in
+/// whose caches they are.
 #[derive(Debug, Default)]
 pub(crate) struct LeafPool([Mutex<Vec<LeafBuffers>>; LeafPool::SLOTS]);
 
@@ -111,10 +111,16 @@ impl LeafPool {
     /// Lends buffers to `work`.
     pub(crate) fn with<R>(&self, work: impl FnOnce(&mut LeafBuffers) -> R) -> R {
         let slot = &self.0[rayon::current_thread_index().unwrap_or(0) % Self::SLOTS];
-        let mut buffers = lock(slot).pop().unwrap_or_default();
+        let own = lock(slot).pop();
+        let mut buffers = own.or_else(|| self.take_any()).unwrap_or_default();
         let result = work(&mut buffers);
         lock(slot).push(buffers);
         result
+    }
+
+    /// Buffers that another thread used last: otherwise each could come to hold some for every thread.
+    fn take_any(&self) -> Option<LeafBuffers> {
+        self.0.iter().find_map(|slot| slot.try_lock().ok()?.pop())
     }
 
     fn bytes(&self) -> usize {
@@ -125,4 +131,33 @@ impl LeafPool {
 fn lock(slot: &Mutex<Vec<LeafBuffers>>) -> MutexGuard<'_, Vec<LeafBuffers>> {
     // The list is whole even if another leaf panicked.
     slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_go_from_thread_to_thread_instead_of_growing_in_number() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(4).build().unwrap();
+        let workspace = Workspace::new();
+        let fill = |leaf: &mut LeafBuffers| _ = leaf.left.first(1000);
+        // Two at the same time, on each thread in turn.
+        let step = || workspace.leaves.with(|leaf| (fill(leaf), workspace.leaves.with(fill)));
+        step();
+        let bytes = workspace.bytes();
+        assert!(bytes >= 2 * 4000);
+        for _ in 0..3 {
+            for index in 0..4 {
+                pool.scope(|scope| {
+                    scope.spawn_broadcast(|_, context| {
+                        if context.index() == index {
+                            step();
+                        }
+                    });
+                });
+            }
+        }
+        assert_eq!(workspace.clone().bytes(), bytes);
+    }
 }
