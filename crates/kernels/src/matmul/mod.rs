@@ -45,6 +45,7 @@ mod pack;
 mod packed_matrix;
 mod pieces;
 mod plan;
+mod quantize;
 mod reference;
 mod row_panels;
 mod steps;
@@ -72,10 +73,11 @@ use nervio_simd::{Isa, MatMut, Tiles};
 
 use self::block::{FloatLeft, Left, Product, multiply_block};
 use self::halves::{Halves, halves_pay};
-use self::int8::{Int8Left, quantize_left, quantize_rows};
+use self::int8::Int8Left;
 use self::packed_matrix::Panels;
 use self::pieces::{border, multiply_split};
-use self::plan::{pieces_of_part, split_by_threads, spread, tile_rows};
+use self::plan::{pieces_of_part, sharing_threads, split_by_threads, spread, tile_rows};
+use self::quantize::{quantize_left, quantize_rows};
 use self::tall::multiply_tall;
 use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
 use self::widening::stretch;
@@ -228,11 +230,12 @@ fn pack_operand<'a>(
         let count = left.len() / k;
         let values = buffers.bytes.first((count + Tiles::ROWS) * k);
         buffers.scales.resize(count, RowScale::default());
-        quantize_rows(isa, values, &mut buffers.scales, left, k);
+        let (bytes, scales) = (&mut values[..count * k], &mut buffers.scales);
+        quantize_rows(isa, bytes, scales, (left, k), sharing_threads(pieces));
         return Left::Int8Rows(Int8Rows { values, scales: &buffers.scales });
     }
     let values = buffers.bytes.first(len);
     buffers.scales.resize(rows.padded(), RowScale::default());
-    quantize_left(isa, values, &mut buffers.scales, left, rows, k);
+    quantize_left(isa, values, &mut buffers.scales, (left, k), rows, sharing_threads(pieces));
     Left::Int8(Int8Left { values, scales: &buffers.scales })
 }

@@ -32,7 +32,8 @@ const SPREAD_PANELS: usize = 6;
 /// Threads with rows of their own each read all weights, but few states that another core has written,
 /// whose caches may be far. Where a core would have to wait for weights its rows must be more. With tile
 /// registers each reads and splits all weights, where otherwise each splits all rows: for f32, and for large
-/// matrices in half precision, that is worth it from some more rows on.
+/// matrices in half precision, that is worth it from some more rows on. So it is for large ones in 8 bits, which
+/// two threads would read faster than memory gives them.
 #[must_use]
 pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     if isa.tiles().is_none() {
@@ -41,6 +42,7 @@ pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     match (weights.kind(), split_by_threads(isa, weights)) {
         (WeightKind::F32, true) => 96,
         (WeightKind::F16 | WeightKind::BF16, true) if large(weights) => 96,
+        (WeightKind::Int8, _) if large(weights) => 72,
         (WeightKind::F32, false) => 64,
         _ => 32,
     }
@@ -96,6 +98,11 @@ pub(crate) fn pieces_of_part(isa: Isa, weights: &PackedMatrix, parts: usize) -> 
     let each = if split_by_threads(isa, weights) { 1 } else { PIECES };
     let threads = threads();
     if threads == 1 { 1 } else { (each * threads).div_ceil(parts) }
+}
+
+/// Threads that share rows which are cut into so many pieces of columns.
+pub(crate) fn sharing_threads(pieces: usize) -> usize {
+    (pieces / PIECES).max(1)
 }
 
 /// Whether each thread splits the left operand for itself: so it is with products of floats in pieces.

@@ -1,0 +1,296 @@
+//! The left operand of 8-bit products: bytes with a scale and a zero point for each row.
+
+use std::ops::Range;
+
+use nervio_simd::{Isa, Kernel, MAX_LANES, Simd};
+
+use super::int8::RowScale;
+use super::row_panels::RowPanels;
+use super::tile::STEP;
+use crate::parallel::join;
+
+/// Numbers below which a second thread costs more than it saves.
+const SHARED: usize = 1 << 14;
+
+/// Quantises the left operand, `[rows, k]`, into row panels, on up to `threads` threads. Bytes of rows and
+/// steps past the end are zero. A row with a number that is not finite gets a scale that is not a number.
+pub(crate) fn quantize_left(
+    isa: Isa,
+    values: &mut [u8],
+    scales: &mut [RowScale],
+    (left, k): (&[f32], usize),
+    rows: RowPanels,
+    threads: usize,
+) {
+    if k == 0 {
+        return;
+    }
+    let threads = if left.len() < SHARED { 1 } else { threads };
+    in_shares(0..rows.count(), threads, (values, scales), &|panels, values, scales| {
+        let scales = scales.chunks_exact_mut(rows.tile_rows());
+        let to = values.chunks_exact_mut(rows.panel_len(k)).zip(scales);
+        for (panel, (values, scales)) in panels.zip(to) {
+            let rows = &left[rows.start(panel) * k..rows.start(panel + 1) * k];
+            isa.run(QuantizePanel { values, scales, rows, k });
+        }
+    });
+}
+
+/// Quantises the left operand, `[rows, k]`, row by row, on up to `threads` threads; `k` is not zero and a
+/// multiple of the lanes. The numbers are those of [`quantize_left`].
+pub(crate) fn quantize_rows(
+    isa: Isa,
+    values: &mut [u8],
+    scales: &mut [RowScale],
+    (left, k): (&[f32], usize),
+    threads: usize,
+) {
+    let threads = if left.len() < SHARED { 1 } else { threads };
+    in_shares(0..scales.len(), threads, (values, scales), &|rows, values, scales| {
+        let left = &left[rows.start * k..rows.end * k];
+        isa.run(QuantizeRows { values, scales, left, k });
+    });
+}
+
+/// Runs `work` on shares of the rows or panels `units`, with the bytes and scales that belong to them, each
+/// on a thread.
+fn in_shares<F>(
+    units: Range<usize>,
+    threads: usize,
+    (values, scales): (&mut [u8], &mut [RowScale]),
+    work: &F,
+) where
+    F: Fn(Range<usize>, &mut [u8], &mut [RowScale]) + Sync,
+{
+    if threads < 2 || units.len() < 2 {
+        return work(units, values, scales);
+    }
+    let (half, cut) = (threads / 2, units.len() * (threads / 2) / threads);
+    let middle = units.start + cut;
+    let values = values.split_at_mut(values.len() / units.len() * cut);
+    let scales = scales.split_at_mut(scales.len() / units.len() * cut);
+    join(
+        || in_shares(units.start..middle, half, (values.0, scales.0), work),
+        || in_shares(middle..units.end, threads - half, (values.1, scales.1), work),
+    );
+}
+
+struct QuantizeRows<'a> {
+    values: &'a mut [u8],
+    scales: &'a mut [RowScale],
+    left: &'a [f32],
+    k: usize,
+}
+
+impl Kernel for QuantizeRows<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let rows = self.left.chunks_exact(self.k).zip(self.values.chunks_exact_mut(self.k));
+        for ((row, values), to) in rows.zip(self.scales) {
+            let (scale, inverse) = row_scale(s, row);
+            *to = scale;
+            let (inverse, zero) = (s.splat(inverse), s.splat(scale.zero as f32));
+            let chunks = row.chunks_exact(S::LANES).zip(values.chunks_exact_mut(S::LANES));
+            for (chunk, bytes) in chunks {
+                s.store_bytes(s.mul_add(s.load(chunk), inverse, zero), bytes);
+            }
+        }
+    }
+}
+
+struct QuantizePanel<'a> {
+    values: &'a mut [u8],
+    scales: &'a mut [RowScale],
+    rows: &'a [f32],
+    k: usize,
+}
+
+impl Kernel for QuantizePanel<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.values.fill(0);
+        for (r, row) in self.rows.chunks_exact(self.k).enumerate() {
+            let (scale, inverse) = row_scale(s, row);
+            self.scales[r] = scale;
+            let (inverse, zero) = (s.splat(inverse), s.splat(scale.zero as f32));
+            let mut bytes = [0_u8; 2 * MAX_LANES];
+            // Two vectors at a time are a whole number of quads on every level.
+            let mut chunks = row.chunks_exact(2 * S::LANES);
+            let mut blocks = self.values.chunks_mut(2 * S::LANES * S::TILE_ROWS);
+            for (chunk, blocks) in (&mut chunks).zip(&mut blocks) {
+                for (v, part) in chunk.chunks_exact(S::LANES).enumerate() {
+                    let x = s.mul_add(s.load(part), inverse, zero);
+                    s.store_bytes(x, &mut bytes[v * S::LANES..]);
+                }
+                // Of lengths known when compiled, so that every store has an address of its own.
+                let block = STEP * S::TILE_ROWS;
+                let last = (2 * S::LANES / STEP - 1) * block;
+                let blocks = &mut blocks[r * STEP..][..last + STEP];
+                for quad in 0..2 * S::LANES / STEP {
+                    blocks[quad * block..][..STEP].copy_from_slice(&bytes[quad * STEP..][..STEP]);
+                }
+            }
+            let rest = chunks.remainder();
+            if let (false, Some(blocks)) = (rest.is_empty(), blocks.next()) {
+                for (v, part) in rest.chunks(S::LANES).enumerate() {
+                    let x = s.mul_add(s.load_partial(part), inverse, zero);
+                    s.store_bytes(x, &mut bytes[v * S::LANES..]);
+                }
+                bytes[rest.len()..].fill(0);
+                store_bytes_by_quads::<S>(&bytes[..rest.len().next_multiple_of(STEP)], blocks, r);
+            }
+        }
+    }
+}
+
+/// Writes the bytes of some steps of row `r` to a row panel.
+#[inline(always)]
+fn store_bytes_by_quads<S: Simd>(bytes: &[u8], blocks: &mut [u8], r: usize) {
+    let quads = bytes.as_chunks::<STEP>().0;
+    for (block, quad) in blocks.chunks_exact_mut(STEP * S::TILE_ROWS).zip(quads) {
+        block[r * STEP..][..STEP].copy_from_slice(quad);
+    }
+}
+
+/// The scale of a row, from its smallest to its largest number and zero, and its inverse.
+#[inline(always)]
+fn row_scale<S: Simd>(s: S, row: &[f32]) -> (RowScale, f32) {
+    let zero = s.splat(0.0);
+    let (mut low, mut high, mut poison) = (zero, zero, zero);
+    let (whole, rest) = row.split_at(row.len() / S::LANES * S::LANES);
+    for chunk in whole.chunks_exact(S::LANES) {
+        let x = s.load(chunk);
+        low = s.min(low, x);
+        high = s.max(high, x);
+        // Zero times a number is zero; times an infinity or NaN it is NaN, and stays.
+        poison = s.mul_add(x, zero, poison);
+    }
+    let x = s.load_partial(rest);
+    (low, high, poison) = (s.min(low, x), s.max(high, x), s.mul_add(x, zero, poison));
+    let (low, high) = (s.reduce_min(low), s.reduce_max(high));
+    let scale = (high - low) / f32::from(S::BYTE_STEPS) + s.reduce_add(poison);
+    if scale.is_nan() || scale.is_infinite() {
+        return (RowScale { scale: f32::NAN, zero: 0 }, 0.0);
+    }
+    if scale < f32::MIN_POSITIVE {
+        return (RowScale { scale: 0.0, zero: 0 }, 0.0);
+    }
+    #[allow(clippy::cast_possible_truncation, reason = "between 0 and BYTE_STEPS")]
+    let zero = (-low / scale).round_ties_even() as i32 + S::BYTE_LOW;
+    (RowScale { scale, zero }, 1.0 / scale)
+}
+
+/// The scalar reference of [`quantize_left`] for one row: its bytes, and what turns them back.
+#[cfg(test)]
+fn quantize_row_reference(row: &[f32], steps: f32) -> (Vec<u8>, f32, i32) {
+    let low = row.iter().copied().fold(0.0_f32, f32::min);
+    let high = row.iter().copied().fold(0.0_f32, f32::max);
+    let scale = (high - low) / steps;
+    let zero = (-low / scale).round_ties_even();
+    let byte = |x: &f32| (x.mul_add(1.0 / scale, zero)).round_ties_even().clamp(0.0, 255.0) as u8;
+    (row.iter().map(byte).collect(), scale, zero as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks a leg for the least number of its bytes.
+    struct ByteLow;
+
+    impl Kernel for ByteLow {
+        type Output = i32;
+        #[inline(always)]
+        fn run<S: Simd>(self, _: S) -> i32 {
+            S::BYTE_LOW
+        }
+    }
+
+    fn quantize(isa: Isa, row: &[f32]) -> (Vec<u8>, RowScale) {
+        let panels = RowPanels::new(1, isa.tile_rows());
+        let mut values = vec![9; panels.packed_len(row.len())];
+        let mut scales = vec![RowScale::default(); panels.padded()];
+        quantize_left(isa, &mut values, &mut scales, (row, row.len()), panels, 1);
+        let quads = values.chunks_exact(STEP * isa.tile_rows());
+        let bytes: Vec<u8> = quads.flat_map(|quad| quad[..STEP].to_vec()).collect();
+        assert!(bytes[row.len()..].iter().all(|byte| *byte == 0));
+        (bytes[..row.len()].to_vec(), scales[0])
+    }
+
+    #[test]
+    fn rows_are_quantised_as_the_reference_does() {
+        for isa in Isa::supported() {
+            for len in [1, 3, 4, 8, 15, 16, 17, 100, 769] {
+                let row: Vec<f32> = (0..len).map(|i| (i as f32 * 0.7).sin() * 3.0 + 1.0).collect();
+                let (mut bytes, mut scale) = quantize(isa, &row);
+                // The reference counts from zero.
+                let low = isa.run(ByteLow);
+                bytes.iter_mut().for_each(|byte| *byte = byte.wrapping_sub(low as u8));
+                scale.zero -= low;
+                let (expected, factor, zero) =
+                    quantize_row_reference(&row, f32::from(isa.byte_steps()));
+                assert_eq!((scale.scale, scale.zero), (factor, zero), "{isa} {len}");
+                for (a, b) in bytes.iter().zip(&expected) {
+                    // Without a fused multiply-add a tie may go the other way.
+                    assert!(a.abs_diff(*b) <= 1, "{isa} {len}: {a} and {b}");
+                }
+                for (byte, x) in bytes.iter().zip(&row) {
+                    let back = scale.scale * (i32::from(*byte) - scale.zero) as f32;
+                    assert!((back - x).abs() <= scale.scale * 1.01, "{isa}: {x} became {back}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn threads_share_rows_without_changing_a_byte() {
+        let (k, count) = (192, 131);
+        let left: Vec<f32> = (0..count * k).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
+        assert!(left.len() >= SHARED);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        for isa in Isa::supported() {
+            let panels = RowPanels::new(count, isa.tile_rows());
+            let run = |threads| {
+                let mut packed = vec![9; panels.packed_len(k)];
+                let mut packed_scales = vec![RowScale::default(); panels.padded()];
+                let mut rows = vec![9; count * k];
+                let mut scales = vec![RowScale::default(); count];
+                let operand = (&left[..], k);
+                pool.install(|| {
+                    quantize_left(isa, &mut packed, &mut packed_scales, operand, panels, threads);
+                    quantize_rows(isa, &mut rows, &mut scales, operand, threads);
+                });
+                (packed, packed_scales, rows, scales)
+            };
+            let alone = run(1);
+            let of_rows: Vec<RowScale> = (0..panels.count())
+                .flat_map(|panel| {
+                    let first = panel * panels.tile_rows();
+                    let rows = panels.start(panel + 1) - panels.start(panel);
+                    alone.1[first..first + rows].to_vec()
+                })
+                .collect();
+            assert_eq!(of_rows, alone.3, "{isa}: row by row and in panels");
+            for threads in [2, 3, 64, 200] {
+                assert!(run(threads) == alone, "{isa}: {threads} threads");
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_stay_zero_and_what_is_not_finite_is_not_hidden() {
+        for isa in Isa::supported() {
+            assert_eq!(quantize(isa, &[0.0; 20]).1, RowScale { scale: 0.0, zero: 0 });
+            assert_eq!(quantize(isa, &[-0.0, 1e-45]).1.scale, 0.0);
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                for at in [0, 8, 19] {
+                    let mut row = [1.0; 20];
+                    row[at] = bad;
+                    assert!(quantize(isa, &row).1.scale.is_nan(), "{isa}: {bad} at {at}");
+                }
+            }
+        }
+    }
+}
