@@ -7,11 +7,29 @@ use crate::probe::Probe;
 use crate::scratch::PassBuffers;
 use crate::{Batch, Config};
 
-/// By what part of its own work the larger of two shares may be above the average, and the largest of more in
-/// proportion less: the rest is cut among the threads that are done, and small pieces take longer.
+/// By what part of its own work the larger of two shares may be above the average by vectors, and the largest of
+/// more in proportion less: the rest is cut among the threads that are done, and small pieces take longer.
 const UNEVEN: f64 = 3.0 / 8.0;
-/// That part at least, for any number of threads.
+/// That part at least, for any number of threads; by tile registers, too, whose products take more time when cut.
 const NEARLY_EVEN: f64 = 1.0 / 16.0;
+
+/// On which terms sequences are dealt out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    threads: usize,
+    /// Tokens of the smallest share at least.
+    fewest: usize,
+    /// By what part of its own work the largest share may be above the average.
+    unevenness: f64,
+}
+
+impl Terms {
+    /// Those of `threads` threads, each of which should have `fewest` tokens, by tile registers or by vectors.
+    pub(crate) fn new(threads: usize, fewest: usize, by_tiles: bool) -> Self {
+        let by_vectors = (UNEVEN * 2.0 / threads as f64).max(NEARLY_EVEN);
+        Self { threads, fewest, unevenness: if by_tiles { NEARLY_EVEN } else { by_vectors } }
+    }
+}
 
 /// The sequences of a batch that one thread takes through all layers.
 #[derive(Debug, Default)]
@@ -37,16 +55,10 @@ pub(crate) struct Shares {
 }
 
 impl Shares {
-    /// Deals the sequences of a batch to `threads` threads, the longest first, each to the one that has
-    /// least to do. Whether every share has at least the `fewest` tokens and all are even enough for it to
-    /// pay.
-    pub(crate) fn deal(
-        &mut self,
-        batch: &Batch,
-        config: &Config,
-        threads: usize,
-        fewest: usize,
-    ) -> bool {
+    /// Deals the sequences of a batch to threads, the longest first, each to the one that has least to do.
+    /// Whether every share is large enough and all are even enough for it to pay.
+    pub(crate) fn deal(&mut self, batch: &Batch, config: &Config, terms: Terms) -> bool {
+        let Terms { threads, fewest, unevenness } = terms;
         if threads < 2 || batch.ends().len() < threads {
             return false;
         }
@@ -76,9 +88,8 @@ impl Shares {
         }
         let works = self.shares.iter().map(|share| share.work);
         let average = works.clone().sum::<usize>() as f64 / threads as f64;
-        let uneven = (UNEVEN * 2.0 / threads as f64).max(NEARLY_EVEN);
         self.shares.iter().all(|share| share.batch.tokens() >= fewest)
-            && works.max().is_some_and(|most| most as f64 * (1.0 - uneven) <= average)
+            && works.max().is_some_and(|most| most as f64 * (1.0 - unevenness) <= average)
     }
 
     /// Runs `work` on every share at the same time, each on a thread whose kernels leave nothing to
@@ -168,7 +179,7 @@ mod tests {
         // Each again with the buffers of the ones before.
         for lengths in [&[20; 9][..], &[50, 3, 0, 25, 26, 2, 49], &[16, 16, 16], &[30; 6]] {
             let batch = batch(lengths);
-            assert!(shares.deal(&batch, &config, 3, 16), "{lengths:?}");
+            assert!(shares.deal(&batch, &config, Terms::new(3, 16, false)), "{lengths:?}");
             let seen = Mutex::new(Vec::new());
             let work = |own: &Batch, buffers: &mut PassBuffers, probe: Option<&mut ()>| {
                 seen.lock().unwrap().push((own.tokens(), probe.is_some()));
@@ -194,7 +205,7 @@ mod tests {
     fn few_short_or_uneven_sequences_stay_together() {
         let config = config(384);
         let deals = |lengths: &[usize], threads| {
-            Shares::default().deal(&batch(lengths), &config, threads, 16)
+            Shares::default().deal(&batch(lengths), &config, Terms::new(threads, 16, false))
         };
         assert!(deals(&[128; 8], 2) && deals(&[16, 16], 2) && deals(&[100, 50, 50], 2));
         assert!(deals(&[60, 61, 59, 60], 2) && deals(&[40; 54], 8) && deals(&[128; 8], 3));
@@ -204,18 +215,31 @@ mod tests {
             assert!(!deals(lengths, 2), "{lengths:?}");
         }
         assert!(!deals(&[128; 8], 1) && !deals(&[128; 9], 8) && !deals(&[128; 8], 16));
-        let deals = |fewest| Shares::default().deal(&batch(&[20, 10, 10]), &config, 2, fewest);
+        let deals = |fewest| {
+            Shares::default().deal(&batch(&[20, 10, 10]), &config, Terms::new(2, fewest, false))
+        };
         assert!(deals(20) && !deals(21));
+    }
+
+    #[test]
+    fn by_tile_registers_only_nearly_even_shares_are_dealt_out() {
+        let config = config(384);
+        let deals = |lengths: &[usize], threads| {
+            Shares::default().deal(&batch(lengths), &config, Terms::new(threads, 16, true))
+        };
+        assert!(deals(&[128; 8], 2) && deals(&[100, 50, 50], 2) && deals(&[37; 28], 2));
+        assert!(!deals(&[128; 3], 2) && !deals(&[100, 80], 2) && !deals(&[128; 7], 4));
     }
 
     #[test]
     fn long_sequences_count_for_more_than_their_tokens() {
         let (config, mut shares) = (config(8), Shares::default());
+        let terms = Terms::new(2, 16, false);
         // Attention to 512 tokens is most of the work of a model as narrow as this.
         let lengths = [&[512][..], &[64; 8]].concat();
-        assert!(!shares.deal(&batch(&lengths), &config, 2, 16));
+        assert!(!shares.deal(&batch(&lengths), &config, terms));
         let tokens: Vec<_> = shares.shares.iter().map(|share| share.batch.tokens()).collect();
         assert_eq!(tokens, [512, 512]);
-        assert!(shares.deal(&batch(&[200, 100, 100, 100, 20]), &config, 2, 16));
+        assert!(shares.deal(&batch(&[200, 100, 100, 100, 20]), &config, terms));
     }
 }

@@ -12,6 +12,7 @@ use nervio_simd::Isa;
 use nervio_weights::BertTensors;
 
 use crate::by_rows::by_rows;
+use crate::by_sequences::Terms;
 use crate::embeddings::Embeddings;
 use crate::load::{Loader, WeightDtype};
 use crate::matrices::{MatrixSource, read_matrices};
@@ -150,10 +151,7 @@ impl Encoder {
         let Scratch { pass, shares, .. } = scratch;
         // A probe is shown sequences in the order of the batch.
         let together = probe.wants_hidden_states() || probe.wants_attentions();
-        if !together
-            && self.passes_run_apart()
-            && shares.deal(batch, &self.config, threads(), self.fewest_own_tokens())
-        {
+        if !together && shares.deal(batch, &self.config, self.terms()) {
             shares.run(probe, &|batch, pass, mut probe| self.pass(batch, pass, &mut probe));
             shares.collect(batch, &self.config, pass.hidden(&self.config, batch.outputs().len()));
         } else {
@@ -162,17 +160,12 @@ impl Encoder {
         pass.hidden(&self.config, batch.outputs().len())
     }
 
-    /// Whether threads do better each with sequences of its own than all with one pass. Not by tile
-    /// registers, with which they have rows of their own as it is: see `by_rows`.
-    #[must_use]
-    pub fn passes_run_apart(&self) -> bool {
-        self.isa.tiles().is_none()
-    }
-
-    /// Tokens from which on a thread may have some of its own in every product: as the most exacting one.
-    fn fewest_own_tokens(&self) -> usize {
+    /// When sequences are dealt out: a thread may have some from as many tokens on as in the most exacting of
+    /// all products.
+    fn terms(&self) -> Terms {
         let linears = self.layers.iter().flat_map(Layer::linears);
-        linears.map(|linear| thread_rows(self.isa, &linear.weights)).max().unwrap_or(1)
+        let fewest = linears.map(|linear| thread_rows(self.isa, &linear.weights)).max();
+        Terms::new(threads(), fewest.unwrap_or(1), self.isa.tiles().is_some())
     }
 
     /// Takes all sequences of a batch through the layers together.

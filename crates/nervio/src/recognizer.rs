@@ -215,9 +215,7 @@ impl Recognizer {
         let labels = self.labels().len();
         let jobs = jobs(planned, &self.tokenizer, reading);
         // Threads with batches of their own need not wait for each other.
-        let apart = self.classifier.encoder().passes_run_apart();
-        let threads = if apart { self.threads() } else { 1 };
-        let queue = Queue::new(&jobs, self.batch_tokens, threads);
+        let queue = Queue::new(&jobs, self.batch_tokens, self.threads());
         let results = Mutex::new(Vec::with_capacity(jobs.len()));
         if queue.is_shared() {
             each_alone(&|| self.work(&queue, &self.own_scratches, &results));
