@@ -10,7 +10,8 @@ use crate::{Batch, Config};
 /// By what part of its own work the larger of two shares may be above the average by vectors, and the largest of
 /// more in proportion less: the rest is cut among the threads that are done, and small pieces take longer.
 const UNEVEN: f64 = 3.0 / 8.0;
-/// That part at least, for any number of threads; by tile registers, too, whose products take more time when cut.
+/// That part at least, for any number of threads; no larger one by tile registers, which take longer for products
+/// that are cut.
 const NEARLY_EVEN: f64 = 1.0 / 16.0;
 
 /// On which terms sequences are dealt out.

@@ -362,7 +362,8 @@ impl Layer {
     /// layer: all of them, or one where a product in between is better cut otherwise.
     ///
     /// By vectors, rows of a thread's own gain nothing, and a thread that is done helps others out, whose
-    /// cores may be slower. Whole sequences of its own do: see [`Shares`](crate::by_sequences::Shares).
+    /// cores may be slower. Whole sequences of its own gain everywhere: see
+    /// [`Shares`](crate::by_sequences::Shares).
     fn sharing_threads(&self, isa: Isa, rows: usize) -> usize {
         let all = threads();
         let linears = [&self.attention_output, &self.intermediate, &self.output];

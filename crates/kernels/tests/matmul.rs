@@ -288,20 +288,30 @@ fn a_product_with_many_column_panels_has_the_bits_of_its_rows() {
 #[test]
 fn large_matrices_have_the_bits_of_one_thread() {
     // With tile registers they are cut between columns up to more rows than others.
-    let (isa, n, k) = (Isa::best(), 832, 1056);
-    let half: Vec<f16> = matrix(2, n, k).iter().map(|x| f16::from_f32(*x)).collect();
-    let packed = pack(isa, n, k, &half, vec![]);
-    for m in [40, 70, 191, 200] {
-        let left = matrix(1, m, k);
-        let [one, others @ ..] = [1, 2, 3].map(|threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let mut out = vec![0.0; m * n];
-            pool.install(|| {
-                matmul(isa, &Workspace::new(), &left, &packed, &Epilogue::None, &mut out);
-            });
-            out
-        });
-        assert!(others.iter().all(|other| *other == one), "{m} rows");
+    let (n, k) = (832, 1088);
+    let weights = matrix(2, n, k);
+    let half: Vec<f16> = weights.iter().map(|x| f16::from_f32(*x)).collect();
+    let bytes: Vec<i8> = weights.iter().map(|x| (x * 60.0) as i8).collect();
+    for isa in Isa::supported() {
+        for packed in [pack(isa, n, k, &half, vec![]), pack(isa, n, k, &bytes, vec![0.1; n])] {
+            for m in [17, 40, 70, 143, 144, 200] {
+                let left = matrix(1, m, k);
+                let [one, others @ ..] = [1, 2, 3, 5].map(|threads| {
+                    let pool =
+                        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                    let mut out = vec![0.0; m * n];
+                    pool.install(|| {
+                        matmul(isa, &Workspace::new(), &left, &packed, &Epilogue::None, &mut out);
+                    });
+                    out
+                });
+                assert!(
+                    others.iter().all(|other| *other == one),
+                    "{isa} {:?}: {m} rows",
+                    packed.kind()
+                );
+            }
+        }
     }
 }
 

@@ -17,7 +17,7 @@
 //!
 //! Weights in half precision are widened, some steps of a panel at a time, into an f32 buffer that stays
 //! near: see [`widening`]; sums are f32. With 8-bit weights A is packed into bytes, with a scale for each row,
-//! and sums are 32-bit integers: see [`int8`]. Tile registers (AMX) take the place of the two innermost
+//! and sums are 32-bit integers: see [`quantize`] and [`int8`]. Tile registers (AMX) take the place of the two innermost
 //! loops where the processor has them: see [`tiles`] for bytes and [`pieces`] for floats. With the latter
 //! A is not packed in loop 4 but split by each thread in loop 3, a thread has its columns in one piece, and
 //! sums wait in a buffer of its own between two blocks of k; few rows are cut in the middle of k instead of

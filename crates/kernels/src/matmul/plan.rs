@@ -33,7 +33,7 @@ const SPREAD_PANELS: usize = 6;
 /// whose caches may be far. Where a core would have to wait for weights its rows must be more. With tile
 /// registers each reads and splits all weights, where otherwise each splits all rows: for f32, and for large
 /// matrices in half precision, that is worth it from some more rows on. So it is for large ones in 8 bits, which
-/// two threads would read faster than memory gives them.
+/// threads would read faster than memory gives them.
 #[must_use]
 pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     if isa.tiles().is_none() {
@@ -42,10 +42,18 @@ pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     match (weights.kind(), split_by_threads(isa, weights)) {
         (WeightKind::F32, true) => 96,
         (WeightKind::F16 | WeightKind::BF16, true) if large(weights) => 96,
-        (WeightKind::Int8, _) if large(weights) => 72,
+        (WeightKind::Int8, _) if large_bytes(isa, weights) => LARGE_BYTES_ROWS,
         (WeightKind::F32, false) => 64,
         _ => 32,
     }
+}
+
+/// [`thread_rows`] of [`large_bytes`].
+const LARGE_BYTES_ROWS: usize = 72;
+
+/// Whether tile registers multiply `weights` in 8 bits that come from memory.
+fn large_bytes(isa: Isa, weights: &PackedMatrix) -> bool {
+    weights.kind() == WeightKind::Int8 && large(weights) && tiles_for(isa, weights).is_some()
 }
 
 /// [`thread_rows`] where vectors multiply weights of `kind`, for which a core may have to wait.
@@ -63,7 +71,9 @@ fn rows_by_vectors(waits: bool, kind: WeightKind) -> usize {
 pub fn row_threads(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
     let amount = rows.saturating_mul(weights.depth()).saturating_mul(weights.rows());
     let own = rows / thread_rows(isa, weights);
-    if amount < GRAIN { 1 } else { threads().min(own).max(1) }
+    // All columns for some of the threads would be quantised by these alone.
+    let all_or_none = large_bytes(isa, weights) && own < threads();
+    if amount < GRAIN || all_or_none { 1 } else { threads().min(own).max(1) }
 }
 
 /// Whether the tiles of so many rows ask for lines of weights far from one another.
@@ -102,7 +112,7 @@ pub(crate) fn pieces_of_part(isa: Isa, weights: &PackedMatrix, parts: usize) -> 
 
 /// Threads that share rows which are cut into so many pieces of columns.
 pub(crate) fn sharing_threads(pieces: usize) -> usize {
-    (pieces / PIECES).max(1)
+    pieces.div_ceil(PIECES)
 }
 
 /// Whether each thread splits the left operand for itself: so it is with products of floats in pieces.
@@ -122,6 +132,28 @@ mod tests {
         let kinds = [WeightKind::F32, WeightKind::F16, WeightKind::BF16, WeightKind::Int8];
         assert_eq!(kinds.map(|kind| rows_by_vectors(false, kind)), [16; 4]);
         assert_eq!(kinds.map(|kind| rows_by_vectors(true, kind)), [32, 64, 64, 32]);
+    }
+
+    #[test]
+    fn threads_share_large_bytes_all_or_none_by_tile_registers() {
+        let bytes = |isa, size| {
+            PackedMatrix::pack(isa, size, size, |_, row: &mut [i8]| row.fill(1), vec![1.0; size])
+        };
+        for isa in Isa::supported() {
+            let (small, large) = (bytes(isa, LARGE - 64), bytes(isa, LARGE));
+            let of = |weights, threads: usize, rows| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| row_threads(isa, weights, rows))
+            };
+            if isa.tiles().is_some() {
+                let rows = [143, 144, 288, 1000];
+                assert_eq!(rows.map(|rows| of(&large, 2, rows)), [1, 2, 2, 2]);
+                assert_eq!(rows.map(|rows| of(&large, 4, rows)), [1, 1, 4, 4]);
+            }
+            // Those that stay near, as everywhere else, by as many threads as have enough.
+            let own = thread_rows(isa, &small);
+            assert_eq!([own, 2 * own, 9 * own].map(|rows| of(&small, 3, rows)), [1, 2, 3]);
+        }
     }
 
     #[test]

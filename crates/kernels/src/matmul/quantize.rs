@@ -9,11 +9,12 @@ use super::row_panels::RowPanels;
 use super::tile::STEP;
 use crate::parallel::join;
 
-/// Numbers below which a second thread costs more than it saves.
-const SHARED: usize = 1 << 14;
+/// Numbers that a thread quantises at least: fewer take less time than it takes to share them out.
+const SHARE: usize = 1 << 13;
 
-/// Quantises the left operand, `[rows, k]`, into row panels, on up to `threads` threads. Bytes of rows and
-/// steps past the end are zero. A row with a number that is not finite gets a scale that is not a number.
+/// Quantises the left operand, `[rows, k]`, into row panels, on up to `threads` threads: `values` is
+/// `[panels][k / STEP][tile rows][STEP]`, `scales` `[panels][tile rows]`. Bytes of rows and steps past the end are
+/// zero. A row with a number that is not finite gets a scale that is not a number.
 pub(crate) fn quantize_left(
     isa: Isa,
     values: &mut [u8],
@@ -22,10 +23,15 @@ pub(crate) fn quantize_left(
     rows: RowPanels,
     threads: usize,
 ) {
+    assert_eq!(
+        [values.len(), scales.len()],
+        [rows.packed_len(k), rows.padded()],
+        "room for panels"
+    );
     if k == 0 {
         return;
     }
-    let threads = if left.len() < SHARED { 1 } else { threads };
+    let threads = threads.min(left.len() / SHARE);
     in_shares(0..rows.count(), threads, (values, scales), &|panels, values, scales| {
         let scales = scales.chunks_exact_mut(rows.tile_rows());
         let to = values.chunks_exact_mut(rows.panel_len(k)).zip(scales);
@@ -36,8 +42,8 @@ pub(crate) fn quantize_left(
     });
 }
 
-/// Quantises the left operand, `[rows, k]`, row by row, on up to `threads` threads; `k` is not zero and a
-/// multiple of the lanes. The numbers are those of [`quantize_left`].
+/// Quantises the left operand, `[rows, k]`, row by row, on up to `threads` threads: `values` is `[rows, k]`,
+/// `scales` `[rows]`; `k` is not zero and a multiple of the lanes. The numbers are those of [`quantize_left`].
 pub(crate) fn quantize_rows(
     isa: Isa,
     values: &mut [u8],
@@ -45,15 +51,16 @@ pub(crate) fn quantize_rows(
     (left, k): (&[f32], usize),
     threads: usize,
 ) {
-    let threads = if left.len() < SHARED { 1 } else { threads };
+    assert_eq!([values.len(), scales.len() * k], [left.len(); 2], "room for rows");
+    let threads = threads.min(left.len() / SHARE);
     in_shares(0..scales.len(), threads, (values, scales), &|rows, values, scales| {
         let left = &left[rows.start * k..rows.end * k];
         isa.run(QuantizeRows { values, scales, left, k });
     });
 }
 
-/// Runs `work` on shares of the rows or panels `units`, with the bytes and scales that belong to them, each
-/// on a thread.
+/// Runs `work` on shares of the rows or panels `units`, with the bytes and scales that belong to them (as many
+/// for each), each on a thread.
 fn in_shares<F>(
     units: Range<usize>,
     threads: usize,
@@ -65,6 +72,7 @@ fn in_shares<F>(
     if threads < 2 || units.len() < 2 {
         return work(units, values, scales);
     }
+    let threads = threads.min(units.len());
     let (half, cut) = (threads / 2, units.len() * (threads / 2) / threads);
     let middle = units.start + cut;
     let values = values.split_at_mut(values.len() / units.len() * cut);
@@ -248,7 +256,7 @@ mod tests {
     fn threads_share_rows_without_changing_a_byte() {
         let (k, count) = (192, 131);
         let left: Vec<f32> = (0..count * k).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
-        assert!(left.len() >= SHARED);
+        assert!(left.len() >= 3 * SHARE);
         let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
         for isa in Isa::supported() {
             let panels = RowPanels::new(count, isa.tile_rows());
