@@ -76,7 +76,7 @@ use self::halves::{Halves, halves_pay};
 use self::int8::Int8Left;
 use self::packed_matrix::Panels;
 use self::pieces::{border, multiply_split};
-use self::plan::{pieces_of_part, sharing_threads, split_by_threads, spread, tile_rows};
+use self::plan::{pieces_of_part, quantizing_threads, split_by_threads, spread, tile_rows};
 use self::quantize::{quantize_left, quantize_rows};
 use self::tall::multiply_tall;
 use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
@@ -231,11 +231,11 @@ fn pack_operand<'a>(
         let values = buffers.bytes.first((count + Tiles::ROWS) * k);
         buffers.scales.resize(count, RowScale::default());
         let (bytes, scales) = (&mut values[..count * k], &mut buffers.scales);
-        quantize_rows(isa, bytes, scales, (left, k), sharing_threads(pieces));
+        quantize_rows(isa, bytes, scales, (left, k), quantizing_threads(pieces));
         return Left::Int8Rows(Int8Rows { values, scales: &buffers.scales });
     }
     let values = buffers.bytes.first(len);
     buffers.scales.resize(rows.padded(), RowScale::default());
-    quantize_left(isa, values, &mut buffers.scales, (left, k), rows, sharing_threads(pieces));
+    quantize_left(isa, values, &mut buffers.scales, (left, k), rows, quantizing_threads(pieces));
     Left::Int8(Int8Left { values, scales: &buffers.scales })
 }

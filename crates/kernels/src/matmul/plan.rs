@@ -71,7 +71,7 @@ fn rows_by_vectors(waits: bool, kind: WeightKind) -> usize {
 pub fn row_threads(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize {
     let amount = rows.saturating_mul(weights.depth()).saturating_mul(weights.rows());
     let own = rows / thread_rows(isa, weights);
-    // All columns for some of the threads would be quantised by these alone.
+    // Cut between fewer than all, rows would be quantised by these few alone.
     let all_or_none = large_bytes(isa, weights) && own < threads();
     if amount < GRAIN || all_or_none { 1 } else { threads().min(own).max(1) }
 }
@@ -110,8 +110,8 @@ pub(crate) fn pieces_of_part(isa: Isa, weights: &PackedMatrix, parts: usize) -> 
     if threads == 1 { 1 } else { (each * threads).div_ceil(parts) }
 }
 
-/// Threads that share rows which are cut into so many pieces of columns.
-pub(crate) fn sharing_threads(pieces: usize) -> usize {
+/// Threads that share the quantising of rows whose columns are cut into so many pieces.
+pub(crate) fn quantizing_threads(pieces: usize) -> usize {
     pieces.div_ceil(PIECES)
 }
 
