@@ -1,6 +1,8 @@
 //! Sequences shared out among threads for a whole pass.
 
-use nervio_kernels::{Workspace, alone, join};
+use std::sync::{Mutex, PoisonError};
+
+use nervio_kernels::{Workspace, each_alone};
 
 use crate::helpers::Helpers;
 use crate::probe::Probe;
@@ -94,17 +96,27 @@ impl Shares {
     }
 
     /// Runs `work` on every share at the same time, each on a thread whose kernels leave nothing to
-    /// others until enough of them are done: see [`Helpers`]. `probe` watches the first one.
+    /// others until enough of them are done: see [`Helpers`]. A thread in the middle of another pass takes none,
+    /// so that this one need not wait for all of a share: others do it, helped by that thread when it is done.
+    /// `probe` watches the first share.
     pub(crate) fn run<P: Probe, W>(&mut self, probe: &mut P, work: &W)
     where
         W: Fn(&Batch, &mut PassBuffers, Option<&mut P>) + Sync,
     {
         self.helpers.begin(self.shares.len());
-        let work = |batch: &Batch, buffers: &mut PassBuffers, probe: Option<&mut P>| {
-            work(batch, buffers, probe);
-            buffers.helpers().one_is_done();
+        let helpers = &self.helpers;
+        let rest = Mutex::new((self.shares.iter_mut(), Some(probe)));
+        let next = || {
+            let mut rest = rest.lock().unwrap_or_else(PoisonError::into_inner);
+            rest.0.next().map(|share| (share, rest.1.take()))
         };
-        run_each(&mut self.shares, Some(probe), &work);
+        let all = || {
+            while let Some((share, probe)) = next() {
+                work(&share.batch, &mut share.buffers, probe);
+            }
+            helpers.one_is_done();
+        };
+        each_alone(&all, &|| helpers.one_is_done());
     }
 
     /// Puts the hidden states of all shares back in the order of the batch: `out` is `[outputs, hidden]`.
@@ -131,20 +143,6 @@ impl Shares {
         own + self.shares.iter().map(share).sum::<usize>()
             + self.order.capacity() * size_of::<usize>()
             + self.workspace.bytes()
-    }
-}
-
-fn run_each<P: Probe, W>(shares: &mut [Share], probe: Option<&mut P>, work: &W)
-where
-    W: Fn(&Batch, &mut PassBuffers, Option<&mut P>) + Sync,
-{
-    match shares {
-        [] => {}
-        [share] => alone(|| work(&share.batch, &mut share.buffers, probe)),
-        _ => {
-            let (first, second) = shares.split_at_mut(shares.len() / 2);
-            join(|| run_each(first, probe, work), || run_each(second, None, work));
-        }
     }
 }
 

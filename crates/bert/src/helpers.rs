@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nervio_kernels::with_threads;
 
-/// How many of the threads that take sequences of a batch are not done with their own. Clones tell the same.
+/// How many of the threads that take sequences of a batch are not done with theirs. Clones tell the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Helpers(Arc<Threads>);
 
@@ -16,15 +16,17 @@ struct Threads {
 }
 
 impl Helpers {
-    /// A batch begins, of which each of `threads` threads has sequences of its own to do.
+    /// A batch begins, of which each of `threads` threads is about to take sequences of its own.
     pub(crate) fn begin(&self, threads: usize) {
         self.0.all.store(threads, Ordering::Relaxed);
         self.0.busy.store(threads, Ordering::Relaxed);
     }
 
-    /// A thread has done all of its sequences.
+    /// A thread has nothing more to do of its own, or is in the middle of another pass and takes nothing.
     pub(crate) fn one_is_done(&self) {
-        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+        // More threads may come than there was something for.
+        let one_less = |busy: usize| busy.checked_sub(1);
+        let _ = self.0.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
     }
 
     /// Runs a step of a pass, on more threads than one from when there are two for each that is not done with

@@ -145,11 +145,6 @@ impl PassBuffers {
         Self { workspace: workspace.clone(), helpers: helpers.clone(), ..Self::default() }
     }
 
-    /// The threads with other sequences of the same batch.
-    pub(crate) fn helpers(&self) -> &Helpers {
-        &self.helpers
-    }
-
     /// Bytes held at the moment, the kernels' workspace not counted.
     pub(crate) fn bytes(&self) -> usize {
         let Self { hidden, query_key_value, context, attended, intermediate, .. } = self;

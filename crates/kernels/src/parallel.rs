@@ -1,7 +1,7 @@
 //! Cutting a matrix into pieces for the threads of the current rayon pool.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::LocalKey;
 
 use nervio_simd::MatMut;
@@ -59,18 +59,18 @@ pub fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
             // In the middle of one pass a thread must not wait for the end of another: that one may
             // need what the first has yet to do.
             if context.index() != here && !AWAKE.get() {
-                wait(done);
+                wait(|| done.load(Ordering::Acquire));
             }
         });
         work()
     })
 }
 
-/// Does what other threads leave to be done until `done` is set.
-fn wait(done: &AtomicBool) {
+/// Does what other threads leave to be done until `done`.
+fn wait(done: impl Fn() -> bool) {
     let _awake = Flagged::set(&AWAKE, true);
     let mut idle = 0;
-    while !done.load(Ordering::Acquire) {
+    while !done() {
         if rayon::yield_now() == Some(Yield::Executed) {
             idle = 0;
             continue;
@@ -103,7 +103,7 @@ pub fn join(first: impl FnOnce() + Send, second: impl FnOnce() + Send) {
                 first();
             }
             // If nobody took the second half, it is found here.
-            wait(&done);
+            wait(|| done.load(Ordering::Acquire));
         },
         || {
             let _guard = SetOnDrop(&done);
@@ -127,16 +127,27 @@ pub fn alone<R>(work: impl FnOnce() -> R) -> R {
 /// Runs `work`, which takes pieces of something until there are no more, on this thread and on all others of
 /// the current rayon pool that have time before it is done, each [`alone`].
 ///
-/// A thread in the middle of another pass does not take part: that one would have to wait for all of `work`.
-pub fn each_alone(work: &(impl Fn() + Sync)) {
+/// A thread in the middle of another pass does not take part, since that one would have to wait for all of `work`:
+/// it calls `decline` instead, once. Who is done before others stays awake and does what they leave to be done.
+pub fn each_alone(work: &(impl Fn() + Sync), decline: &(impl Fn() + Sync)) {
+    let working = AtomicUsize::new(0);
     rayon::scope(|scope| {
-        let here = rayon::current_thread_index();
+        let (here, working) = (rayon::current_thread_index(), &working);
         scope.spawn_broadcast(move |_, context| {
-            if Some(context.index()) != here && !INSIDE.get() {
-                alone(work);
+            if Some(context.index()) == here {
+                return;
             }
+            if INSIDE.get() {
+                return decline();
+            }
+            working.fetch_add(1, Ordering::Relaxed);
+            let _guard = SubtractOnDrop(working);
+            alone(work);
         });
         alone(work);
+        // Still in the middle of a pass.
+        let _inside = Flagged::set(&INSIDE, true);
+        wait(|| working.load(Ordering::Acquire) == 0);
     });
 }
 
@@ -171,6 +182,14 @@ struct SetOnDrop<'a>(&'a AtomicBool);
 impl Drop for SetOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
+    }
+}
+
+struct SubtractOnDrop<'a>(&'a AtomicUsize);
+
+impl Drop for SubtractOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -357,7 +376,7 @@ mod tests {
                 together.wait();
                 seen.lock().unwrap().push((rayon::current_thread_index(), threads()));
             };
-            pool.install(|| keep_awake(|| each_alone(&work)));
+            pool.install(|| keep_awake(|| each_alone(&work, &|| ())));
             let mut seen = seen.into_inner().unwrap();
             seen.sort_unstable();
             assert_eq!(seen, (0..count).map(|index| (Some(index), 1)).collect::<Vec<_>>());
@@ -385,7 +404,7 @@ mod tests {
                 pool.install(|| {
                     both.wait();
                     begun.wait();
-                    each_alone(&work);
+                    each_alone(&work, &|| ());
                     done.store(true, Ordering::Release);
                 });
             });

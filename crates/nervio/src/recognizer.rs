@@ -218,7 +218,7 @@ impl Recognizer {
         let queue = Queue::new(&jobs, self.batch_tokens, self.threads());
         let results = Mutex::new(Vec::with_capacity(jobs.len()));
         if queue.is_shared() {
-            each_alone(&|| self.work(&queue, &self.own_scratches, &results));
+            each_alone(&|| self.work(&queue, &self.own_scratches, &results), &|| ());
         } else {
             self.work(&queue, &self.scratches, &results);
         }
