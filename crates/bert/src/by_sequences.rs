@@ -149,7 +149,11 @@ impl Shares {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Barrier, Mutex};
+    use std::thread;
+
+    use nervio_kernels::{alone, give_way, threads};
 
     use super::*;
 
@@ -198,6 +202,45 @@ mod tests {
                 assert_eq!(row, [*id as f32; 64]);
             }
         }
+    }
+
+    #[test]
+    fn a_thread_in_the_middle_of_another_pass_takes_no_share_but_helps() {
+        let (config, mut shares) = (config(64), Shares::default());
+        assert!(shares.deal(&batch(&[20; 4]), &config, Terms::new(2, 16, false)));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let (begun, done) = (Barrier::new(2), AtomicBool::new(false));
+        let seen = Mutex::new(Vec::new());
+        let helpers = shares.helpers.clone();
+        let work = |own: &Batch, _: &mut PassBuffers, _: Option<&mut ()>| {
+            // Until the other thread has been asked.
+            while helpers.run(threads) == 1 {
+                give_way();
+            }
+            seen.lock().unwrap().push((rayon::current_thread_index(), own.tokens()));
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                pool.install(|| {
+                    alone(|| {
+                        begun.wait();
+                        while !done.load(Ordering::Acquire) {
+                            give_way();
+                        }
+                    });
+                });
+            });
+            scope.spawn(|| {
+                pool.install(|| {
+                    begun.wait();
+                    shares.run(&mut (), &work);
+                    done.store(true, Ordering::Release);
+                });
+            });
+        });
+        let seen = seen.into_inner().unwrap();
+        assert_eq!(seen.len(), 2);
+        assert_eq!(seen[0], seen[1], "one thread takes both shares");
     }
 
     #[test]

@@ -151,10 +151,11 @@ pub fn each_alone(work: &(impl Fn() + Sync), decline: &(impl Fn() + Sync)) {
     });
 }
 
-/// In the middle of long work [`alone`], does what others have left to be done meanwhile, if anything: a pass
-/// that is shared out may wait for this thread. Elsewhere kernels do so whenever they share work out.
+/// In the middle of long work on one thread, [`alone`] or in a pool of one, does what others have left to be done
+/// meanwhile, if anything: a pass that is shared out may wait for this thread. Elsewhere kernels do so
+/// whenever they share work out.
 pub fn give_way() {
-    if MOST.get() > 1 {
+    if threads() > 1 {
         return;
     }
     let _shared = Flagged::set(&MOST, usize::MAX);
@@ -387,8 +388,9 @@ mod tests {
     fn a_thread_in_the_middle_of_a_pass_leaves_the_work_of_each_to_others() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
         let (both, begun, done) = (Barrier::new(2), Barrier::new(2), AtomicBool::new(false));
-        let workers = Mutex::new(Vec::new());
+        let (workers, declined) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
         let work = || workers.lock().unwrap().push(rayon::current_thread_index());
+        let decline = || _ = declined.fetch_add(1, Ordering::Relaxed);
         let pass = || {
             alone(|| {
                 both.wait();
@@ -404,12 +406,12 @@ mod tests {
                 pool.install(|| {
                     both.wait();
                     begun.wait();
-                    each_alone(&work, &|| ());
+                    each_alone(&work, &decline);
                     done.store(true, Ordering::Release);
                 });
             });
         });
-        assert_eq!(workers.into_inner().unwrap().len(), 1);
+        assert_eq!((workers.into_inner().unwrap().len(), declined.into_inner()), (1, 1));
     }
 
     #[test]

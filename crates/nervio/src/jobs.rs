@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use nervio_tokenizer::Tokenizer;
@@ -52,7 +53,8 @@ pub(crate) fn jobs(
 /// sequences of a batch alike, so that attention is cut evenly among threads.
 #[derive(Debug)]
 pub(crate) struct Queue<'a> {
-    rest: Mutex<Rest<'a>>,
+    jobs: &'a [&'a Job],
+    rest: Mutex<Rest>,
     /// Most tokens of a batch, unless one job has more.
     most: usize,
     /// Workers at the same time.
@@ -61,8 +63,9 @@ pub(crate) struct Queue<'a> {
 
 /// What nobody has taken yet.
 #[derive(Debug)]
-struct Rest<'a> {
-    jobs: &'a [Job],
+struct Rest {
+    /// The first job.
+    start: usize,
     /// Those of all jobs together.
     tokens: usize,
 }
@@ -76,24 +79,24 @@ const UNEVEN: usize = 16;
 impl<'a> Queue<'a> {
     /// A queue of batches of at most `batch_tokens` tokens for one worker, or of its part for each of
     /// `threads`: where there is enough for all of them, and no job so long that others would wait for it.
-    pub(crate) fn new(jobs: &'a [Job], batch_tokens: usize, threads: usize) -> Self {
+    pub(crate) fn new(jobs: &'a [&'a Job], batch_tokens: usize, threads: usize) -> Self {
         let tokens: usize = jobs.iter().map(|job| job.tokens.len()).sum();
         let longest = jobs.first().map_or(0, |job| job.tokens.len());
         let enough = longest.saturating_mul(UNEVEN).max(8 * LEAST);
         let several = tokens > batch_tokens && tokens / threads >= enough;
         let workers = if several { threads } else { 1 };
         let most = (batch_tokens / workers).max(LEAST.min(batch_tokens));
-        Self { rest: Mutex::new(Rest { jobs, tokens }), most, workers }
+        Self { jobs, rest: Mutex::new(Rest { start: 0, tokens }), most, workers }
     }
 
-    /// Whether the batches are for workers that compute alone.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.workers > 1
+    /// How many workers there are: if several, each computes alone.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers
     }
 
-    /// The next batch. For several workers the last ones are ever smaller: they are done at about the same
+    /// The jobs of the next batch, by their places. For several workers the last ones are ever smaller: they are done at about the same
     /// time, though cores may not be equally fast.
-    pub(crate) fn next(&self) -> Option<&'a [Job]> {
+    pub(crate) fn next(&self) -> Option<Range<usize>> {
         let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
         let share = if self.workers > 1 {
             (rest.tokens / (2 * self.workers)).max(LEAST)
@@ -103,7 +106,7 @@ impl<'a> Queue<'a> {
         let most = share.min(self.most);
         let mut count = 0;
         let mut tokens = 0;
-        for job in rest.jobs {
+        for job in &self.jobs[rest.start..] {
             let len = job.tokens.len();
             if count > 0 && tokens + len > most {
                 break;
@@ -111,8 +114,8 @@ impl<'a> Queue<'a> {
             count += 1;
             tokens += len;
         }
-        let (batch, after) = rest.jobs.split_at(count);
-        *rest = Rest { jobs: after, tokens: rest.tokens - tokens };
+        let batch = rest.start..rest.start + count;
+        *rest = Rest { start: batch.end, tokens: rest.tokens - tokens };
         (!batch.is_empty()).then_some(batch)
     }
 }
@@ -125,9 +128,9 @@ mod tests {
     fn cut(lengths: &[usize], most: usize, threads: usize) -> Vec<Vec<usize>> {
         let job = |len: &usize| Job { tokens: vec![(0, true); *len], places: vec![] };
         let jobs: Vec<Job> = lengths.iter().map(job).collect();
+        let jobs: Vec<&Job> = jobs.iter().collect();
         let queue = Queue::new(&jobs, most, threads);
-        let lengths = |batch: &[Job]| batch.iter().map(|job| job.tokens.len()).collect();
-        std::iter::from_fn(|| queue.next()).map(lengths).collect()
+        std::iter::from_fn(|| queue.next()).map(|batch| lengths[batch].to_vec()).collect()
     }
 
     #[test]

@@ -25,9 +25,11 @@
 //!   in place: it may be replaced or removed, but not cut short.
 #![forbid(unsafe_code)]
 
+mod calls;
 mod document;
 #[cfg(feature = "embedded-model")]
 mod embedded;
+mod engine;
 mod error;
 mod inspect;
 mod jobs;

@@ -1,41 +1,31 @@
 //! From documents to entities.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
-use nervio_bert::{Batch, BatchError, Config, Scratch, TokenClassifier};
-use nervio_kernels::{WeightKind, each_alone, keep_awake};
+use nervio_bert::{Config, TokenClassifier};
+use nervio_kernels::WeightKind;
 use nervio_ner::{Decoder, LabelSet, Piece, word_labels};
 use nervio_tokenizer::{Encoding, Tokenizer};
 use nervio_weights::BertTensors;
 use rayon::ThreadPool;
 use rayon::prelude::*;
 
-use crate::jobs::{Job, Queue, jobs};
+use crate::engine::Engine;
+use crate::jobs::jobs;
 use crate::options::{Compat, RecognizerBuilder, WindowOptions};
 use crate::panels;
 use crate::plan::{Planned, window_options};
 use crate::reading::Reading;
 use crate::{Document, Error, Recognition};
 
-/// Buffers of forward passes that are not running.
-#[derive(Debug, Default)]
-struct Scratches(Mutex<Vec<Scratch>>);
-
-impl Scratches {
-    fn lend<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut scratch = lock().pop().unwrap_or_default();
-        let result = work(&mut scratch);
-        lock().push(scratch);
-        result
-    }
-}
-
-/// The logits that are read of jobs, in any order.
-type Results<'a> = Mutex<Vec<(&'a Job, Result<Vec<f32>, BatchError>)>>;
+/// Bytes of text from which on tokenising and decoding are worth the waking of threads.
+const SHARED_BYTES: usize = 1 << 14;
 
 /// A loaded model with its tokenizer, decoder and threads. Share it by reference among threads.
+///
+/// Threads that call it at the same time are answered in the order in which they came. Short calls that wait are
+/// computed together, and beside long ones, with the bits that they have alone.
 ///
 /// ```no_run
 /// use nervio::{ModelSource, Recognizer};
@@ -49,18 +39,14 @@ type Results<'a> = Mutex<Vec<(&'a Job, Result<Vec<f32>, BatchError>)>>;
 /// ```
 #[derive(Debug)]
 pub struct Recognizer {
-    pub(crate) classifier: TokenClassifier,
+    pub(crate) engine: Arc<Engine>,
     pub(crate) tokenizer: Tokenizer,
     pub(crate) pool: ThreadPool,
     decoder: Decoder,
     windows: WindowOptions,
-    batch_tokens: usize,
     pub(crate) kind: Option<WeightKind>,
     panels: Option<PathBuf>,
     file_bytes: u64,
-    scratches: Scratches,
-    /// Those of threads with batches of their own, which are smaller.
-    own_scratches: Scratches,
 }
 
 impl Recognizer {
@@ -92,14 +78,15 @@ impl Recognizer {
             kind: classifier.encoder().kind(),
             file_bytes: parts.checkpoint.total_bytes(),
             panels: panels.map(|(_, panels)| panels.path().to_owned()),
-            classifier,
+            engine: Arc::new(Engine::new(
+                classifier,
+                pool.current_num_threads(),
+                builder.batch_tokens,
+            )),
             tokenizer: parts.tokenizer,
             pool,
             decoder,
             windows,
-            batch_tokens: builder.batch_tokens,
-            scratches: Scratches::default(),
-            own_scratches: Scratches::default(),
         })
     }
 
@@ -117,23 +104,15 @@ impl Recognizer {
     /// error; the others are answered. Each answer has the same bits as if it were asked alone.
     #[must_use]
     pub fn recognize_batch(&self, documents: &[Document]) -> Vec<Result<Recognition, Error>> {
-        self.parallel(|| {
-            let reading = if self.decoder.reads_words() { Reading::Words } else { Reading::Pieces };
-            let planned = self.run(documents, reading);
-            let pairs = documents.par_iter().zip(planned);
-            pairs.map(|(document, planned)| self.decode(document, &planned?)).collect()
-        })
+        let reading = if self.decoder.reads_words() { Reading::Words } else { Reading::Pieces };
+        self.run(documents, reading, &|document, planned| self.decode(document, planned))
     }
 
     /// The tag of each given word, by the scores of its first piece; a word without a piece is
     /// `O`. This is how token classifiers are evaluated.
     #[must_use]
     pub fn label_words(&self, documents: &[Document]) -> Vec<Result<Vec<String>, Error>> {
-        self.parallel(|| {
-            let planned = self.run(documents, Reading::Words);
-            let pairs = documents.par_iter().zip(planned);
-            pairs.map(|(document, planned)| self.tags(document, &planned?)).collect()
-        })
+        self.run(documents, Reading::Words, &|document, planned| self.tags(document, planned))
     }
 
     /// The tokenizer of the model.
@@ -145,7 +124,7 @@ impl Recognizer {
     /// The config of the model.
     #[must_use]
     pub fn config(&self) -> &Config {
-        self.classifier.config()
+        self.engine.classifier.config()
     }
 
     /// The labels of the classifier by id.
@@ -163,7 +142,7 @@ impl Recognizer {
     /// The instruction set in use.
     #[must_use]
     pub fn isa_name(&self) -> String {
-        self.classifier.encoder().isa().to_string()
+        self.engine.classifier.encoder().isa().to_string()
     }
 
     /// How the encoder's weights are held: `f32`, `f16`, `bf16`, `int8` or `mixed`.
@@ -187,47 +166,43 @@ impl Recognizer {
     /// Bytes that the weights occupy in memory.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
-        self.classifier.bytes()
+        self.engine.classifier.bytes()
     }
 
-    /// Tokenises, cuts into windows and scores all documents.
-    fn run(&self, documents: &[Document], reading: Reading) -> Vec<Result<Planned, Error>> {
-        let mut planned: Vec<_> = documents
-            .par_iter()
-            .map(|document| Planned::new(&self.tokenizer, document, &self.windows))
-            .collect();
+    /// Tokenises documents, cuts them into windows, scores these, and makes of each document what is asked for.
+    fn run<R: Send>(
+        &self,
+        documents: &[Document],
+        reading: Reading,
+        finish: &(impl Fn(&Document, &Planned) -> Result<R, Error> + Sync),
+    ) -> Vec<Result<R, Error>> {
+        let plan = |document| Planned::new(&self.tokenizer, document, &self.windows);
+        let bytes: usize = documents.iter().map(|document| document.text.len()).sum();
+        if bytes < SHARED_BYTES {
+            let mut planned: Vec<_> = documents.iter().map(plan).collect();
+            self.score(&mut planned, reading);
+            let pairs = documents.iter().zip(planned);
+            return pairs.map(|(document, planned)| finish(document, &planned?)).collect();
+        }
+        let mut planned: Vec<_> = self.pool.install(|| documents.par_iter().map(plan).collect());
         self.score(&mut planned, reading);
-        planned
-    }
-
-    /// Runs `work` in the recogniser's pool, whose threads stay awake until it is done.
-    pub(crate) fn parallel<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
-        self.pool.install(|| keep_awake(work))
-    }
-
-    /// Lends the buffers of a forward pass of all threads.
-    pub(crate) fn with_scratch<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
-        self.scratches.lend(work)
+        self.pool.install(|| {
+            let pairs = documents.par_iter().zip(planned);
+            pairs.map(|(document, planned)| finish(document, &planned?)).collect()
+        })
     }
 
     /// Fills in the logits of every window.
     fn score(&self, planned: &mut [Result<Planned, Error>], reading: Reading) {
         let labels = self.labels().len();
         let jobs = jobs(planned, &self.tokenizer, reading);
-        // Threads with batches of their own need not wait for each other.
-        let queue = Queue::new(&jobs, self.batch_tokens, self.threads());
-        let results = Mutex::new(Vec::with_capacity(jobs.len()));
-        if queue.is_shared() {
-            each_alone(&|| self.work(&queue, &self.own_scratches, &results), &|| ());
-        } else {
-            self.work(&queue, &self.scratches, &results);
-        }
-        for (job, logits) in results.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        let (jobs, results) = self.engine.logits(&self.pool, jobs);
+        for (job, logits) in jobs.iter().zip(&results) {
             for place in &job.places {
                 let plan = &mut planned[place.document];
-                match (plan.as_mut(), &logits) {
+                match (plan.as_mut(), logits) {
                     (Err(_), _) => {}
-                    (Ok(_), Err(error)) => *plan = Err(Error::from(BatchError::clone(error))),
+                    (Ok(_), Err(error)) => *plan = Err(Error::from(error.clone())),
                     (Ok(plan), Ok(logits)) => {
                         let keep = &plan.windows[place.window].keep;
                         let logits = reading.spread(&plan.encoding, keep, logits, labels);
@@ -236,28 +211,6 @@ impl Recognizer {
                 }
             }
         }
-    }
-
-    /// Takes batches of a queue until there are no more. Each job gets the logits that are read, `[read,
-    /// labels]`, or what is wrong with it.
-    fn work<'a>(&self, queue: &Queue<'a>, scratches: &Scratches, results: &Results<'a>) {
-        let labels = self.labels().len();
-        let mut batch = Batch::new();
-        scratches.lend(|scratch| {
-            while let Some(jobs) = queue.next() {
-                batch.clear();
-                let mut push =
-                    |job: &Job| batch.push_reading(self.config(), job.tokens.iter().copied());
-                let pushed: Vec<_> = jobs.iter().map(|job| (job, push(job))).collect();
-                let logits = self.classifier.logits(&batch, scratch, &mut ());
-                let mut sequences = batch.sequences();
-                let found = pushed.into_iter().map(|(job, pushed)| {
-                    let rows = pushed.map(|()| batch.outputs_of(sequences.next().unwrap_or(0..0)));
-                    (job, rows.map(|rows| logits[rows.start * labels..rows.end * labels].to_vec()))
-                });
-                results.lock().unwrap_or_else(PoisonError::into_inner).extend(found);
-            }
-        });
     }
 
     fn decode(&self, document: &Document, plan: &Planned) -> Result<Recognition, Error> {
