@@ -1,6 +1,7 @@
 //! Cutting a matrix into pieces for the threads of the current rayon pool.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::LocalKey;
 
@@ -39,31 +40,31 @@ impl<T: Copy> Drop for Flagged<T> {
     }
 }
 
-/// Runs `work` while the other threads of the current rayon pool stay awake.
+/// Runs `work`, a pass, while the other threads of the current rayon pool stay awake.
 ///
 /// Waking a thread takes some 50 µs, as long as a small product, and a forward pass has dozens of
 /// them. Until `work` is done the others look for its pieces without going to sleep. Outside a pool
 /// and in a pool of one thread this is `work()`.
-pub fn keep_awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+pub fn keep_awake<R>(work: impl FnOnce() -> R) -> R {
     let Some(here) = rayon::current_thread_index().filter(|_| rayon::current_num_threads() > 1)
     else {
         return work();
     };
-    let done = AtomicBool::new(false);
+    let done = Arc::new(AtomicBool::new(false));
     let _awake = Flagged::set(&AWAKE, true);
-    rayon::scope(|scope| {
-        // Set when this closure is left, however it is.
-        let _guard = SetOnDrop(&done);
-        let done = &done;
-        scope.spawn_broadcast(move |_, context| {
-            // In the middle of one pass a thread must not wait for the end of another: that one may
-            // need what the first has yet to do.
-            if context.index() != here && !AWAKE.get() {
-                wait(|| done.load(Ordering::Acquire));
-            }
-        });
-        work()
-    })
+    let _inside = Flagged::set(&INSIDE, true);
+    // Set when this function is left, however it is. Nobody waits for a thread that has something else to do until
+    // then.
+    let _guard = SetOnDrop(&done);
+    let theirs = Arc::clone(&done);
+    rayon::spawn_broadcast(move |context| {
+        // In the middle of one pass a thread must not wait for the end of another: that one may
+        // need what the first has yet to do.
+        if context.index() != here && !AWAKE.get() {
+            wait(|| theirs.load(Ordering::Acquire));
+        }
+    });
+    work()
 }
 
 /// Does what other threads leave to be done until `done`.
@@ -131,6 +132,8 @@ pub fn alone<R>(work: impl FnOnce() -> R) -> R {
 /// it calls `decline` instead, once. Who is done before others stays awake and does what they leave to be done.
 pub fn each_alone(work: &(impl Fn() + Sync), decline: &(impl Fn() + Sync)) {
     let working = AtomicUsize::new(0);
+    // To the end, where others may still have to decline.
+    let _inside = Flagged::set(&INSIDE, true);
     rayon::scope(|scope| {
         let (here, working) = (rayon::current_thread_index(), &working);
         scope.spawn_broadcast(move |_, context| {
@@ -145,8 +148,6 @@ pub fn each_alone(work: &(impl Fn() + Sync), decline: &(impl Fn() + Sync)) {
             alone(work);
         });
         alone(work);
-        // Still in the middle of a pass.
-        let _inside = Flagged::set(&INSIDE, true);
         wait(|| working.load(Ordering::Acquire) == 0);
     });
 }
@@ -304,7 +305,7 @@ fn middle(len: usize, step: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicUsize;
-    use std::sync::{Arc, Barrier, Mutex, mpsc};
+    use std::sync::{Barrier, Mutex, mpsc};
     use std::thread;
     use std::time::Duration;
 

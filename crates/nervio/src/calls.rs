@@ -7,16 +7,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Tokens for each thread up to which calls that wait are computed together: from there on nothing is gained.
 const TOGETHER: usize = 256;
 
-/// How many times the tokens of calls that are let in between must fit into those of short calls together.
+/// How many times the tokens of calls that are let in must fit into those that they may delay.
 const BETWEEN: usize = 4;
 
 /// Calls of several threads, computed in the order in which they came.
 ///
 /// Short calls that wait at the same time are computed together, as one batch: then weights are read once for all of
 /// them, and threads have sequences of their own. Short calls that come while a long one is computed are let in
-/// between its layers, as long as they take no more time than it. Apart from those nothing begins before what
-/// has begun is done: else a thread that waits for a piece of one pass would begin another, and those
-/// behind the first would wait for both.
+/// between its layers, as long as they take no more time than it. A call that is very long goes
+/// back to the end of the queue now and then. Apart from those let in nothing begins before what has begun is done:
+/// else a thread that waits for a piece of one pass would begin another, and those behind the first would wait for
+/// both.
 #[derive(Debug)]
 pub(crate) struct Calls<T> {
     state: Mutex<State<T>>,
@@ -65,33 +66,38 @@ impl<T> Calls<T> {
         Self { state: Mutex::new(state), together }
     }
 
-    /// Computes a group, and then those that could not begin before. A panic of `compute` goes no further than to
-    /// the calls that it was given.
-    pub(crate) fn run(&self, group: Group<T>, compute: impl Fn(Entry, Vec<T>)) {
-        let mut next = Some(group);
-        while let Some(Group { entry, calls }) = next {
-            // Its thread has reported a panic; who waits for one of the calls finds it gone.
-            let _ = catch_unwind(AssertUnwindSafe(|| compute(entry, calls)));
-            next = self.end(entry);
-        }
-    }
-
-    /// A call of so many tokens comes. What is to be computed now, if anything.
-    pub(crate) fn come(&self, tokens: usize, what: T) -> Option<Group<T>> {
+    /// A call of so many tokens arrives. What is to be computed now, if anything.
+    pub(crate) fn arrive(&self, tokens: usize, what: T) -> Option<Group<T>> {
         let mut state = self.lock();
         state.waiting.push_back(Call { tokens, what });
         state.next(self.together)
     }
 
-    /// A group that is computed in its turn begins with so many tokens. What is to be let in now, if anything.
-    pub(crate) fn begin(&self, tokens: usize) -> Option<Group<T>> {
+    /// A call that is computed in its turn goes back to the end of the queue with what is left of it.
+    pub(crate) fn go_back(&self, tokens: usize, what: T) {
+        self.lock().waiting.push_back(Call { tokens, what });
+    }
+
+    /// A batch of so many tokens begins, of a group of `all` that is computed in its turn. What is to be let in
+    /// now, if anything.
+    pub(crate) fn batch_begins(&self, tokens: usize, all: usize) -> Option<Group<T>> {
         let mut state = self.lock();
-        state.room = if tokens > self.together { tokens } else { 0 };
+        if all > self.together {
+            state.room = (state.room + tokens).min(BETWEEN * self.together);
+        }
         state.next(self.together)
     }
 
-    /// A group is done. What is to be computed now, if anything.
-    fn end(&self, entry: Entry) -> Option<Group<T>> {
+    /// Computes a group. What is to be computed then, if anything. A panic of `compute` goes no further than to the
+    /// calls that it was given.
+    pub(crate) fn run(
+        &self,
+        group: Group<T>,
+        compute: impl FnOnce(Entry, Vec<T>),
+    ) -> Option<Group<T>> {
+        let Group { entry, calls } = group;
+        // Its thread has reported a panic; who waits for one of the calls finds it gone.
+        let _ = catch_unwind(AssertUnwindSafe(|| compute(entry, calls)));
         let mut state = self.lock();
         match entry {
             Entry::InTurn => (state.in_turn, state.room) = (false, 0),
@@ -112,13 +118,16 @@ impl<T> State<T> {
             return None;
         }
         let (entry, calls) = if self.in_turn {
-            (Entry::LetIn, self.take_short(together / BETWEEN))
+            (Entry::LetIn, self.take_short())
         } else {
             (Entry::InTurn, self.take_first(together))
         };
         let flag = if self.in_turn { &mut self.let_in } else { &mut self.in_turn };
-        *flag = !calls.is_empty();
-        (!calls.is_empty()).then_some(Group { entry, calls })
+        if calls.is_empty() {
+            return None;
+        }
+        *flag = true;
+        Some(Group { entry, calls })
     }
 
     /// The first call, and those behind it that fit in beside it.
@@ -134,9 +143,9 @@ impl<T> State<T> {
         calls
     }
 
-    /// The first calls of at most so many tokens together, wherever they are.
-    fn take_short(&mut self, most: usize) -> Vec<T> {
-        let mut left = most.min(self.room);
+    /// The first calls that fit into a part of the room together, wherever they are.
+    fn take_short(&mut self) -> Vec<T> {
+        let mut left = self.room / BETWEEN;
         let (mut calls, mut others) = (Vec::new(), VecDeque::new());
         for call in self.waiting.drain(..) {
             if call.tokens <= left {
@@ -156,13 +165,18 @@ impl<T> State<T> {
 mod tests {
     use super::*;
 
-    /// Calls that are told by their tokens, of two threads: 512 tokens together, 128 between.
+    /// Calls that are told by their tokens, of two threads: 512 tokens together.
     fn calls() -> Calls<usize> {
         Calls::new(2, 2048)
     }
 
-    fn come(calls: &Calls<usize>, tokens: usize) -> Option<Group<usize>> {
-        calls.come(tokens, tokens)
+    fn arrive(calls: &Calls<usize>, tokens: usize) -> Option<Group<usize>> {
+        calls.arrive(tokens, tokens)
+    }
+
+    /// The group `entry` ends.
+    fn end(calls: &Calls<usize>, entry: Entry) -> Option<Group<usize>> {
+        calls.run(Group { entry, calls: vec![] }, |_, _| ())
     }
 
     fn in_turn(calls: &[usize]) -> Option<Group<usize>> {
@@ -176,85 +190,115 @@ mod tests {
     #[test]
     fn calls_that_wait_are_computed_together_in_their_order() {
         let calls = calls();
-        assert_eq!(come(&calls, 100), in_turn(&[100]));
-        assert_eq!(calls.begin(100), None);
+        assert_eq!(arrive(&calls, 100), in_turn(&[100]));
+        assert_eq!(calls.batch_begins(100, 100), None);
         for tokens in [200, 300, 12, 1, 9000, 5] {
-            assert_eq!(come(&calls, tokens), None, "{tokens}");
+            assert_eq!(arrive(&calls, tokens), None, "{tokens}");
         }
-        assert_eq!(calls.end(Entry::InTurn), in_turn(&[200, 300, 12]));
-        assert_eq!(calls.end(Entry::InTurn), in_turn(&[1]));
-        assert_eq!(calls.end(Entry::InTurn), in_turn(&[9000]));
-        assert_eq!(calls.end(Entry::InTurn), in_turn(&[5]));
-        assert_eq!(calls.end(Entry::InTurn), None);
-        assert_eq!(come(&calls, 7), in_turn(&[7]));
+        assert_eq!(end(&calls, Entry::InTurn), in_turn(&[200, 300, 12]));
+        assert_eq!(calls.batch_begins(512, 512), None);
+        assert_eq!(end(&calls, Entry::InTurn), in_turn(&[1]));
+        assert_eq!(end(&calls, Entry::InTurn), in_turn(&[9000]));
+        assert_eq!(end(&calls, Entry::InTurn), in_turn(&[5]));
+        assert_eq!(end(&calls, Entry::InTurn), None);
+        assert_eq!(arrive(&calls, 7), in_turn(&[7]));
     }
 
     #[test]
     fn short_calls_are_let_in_while_a_long_one_is_computed() {
         let calls = calls();
-        assert_eq!(come(&calls, 9000), in_turn(&[9000]));
+        assert_eq!(arrive(&calls, 9000), in_turn(&[9000]));
         // It has to have begun: a thread that computes a short one could begin it.
-        assert_eq!(come(&calls, 50), None);
-        assert_eq!(come(&calls, 129), None);
-        assert_eq!(come(&calls, 60), None);
-        assert_eq!(come(&calls, 40), None);
-        assert_eq!(calls.begin(600), let_in(&[50, 60]));
+        for tokens in [50, 513, 200, 60] {
+            assert_eq!(arrive(&calls, tokens), None, "{tokens}");
+        }
+        assert_eq!(calls.batch_begins(600, 9000), let_in(&[50, 60]));
         // One group after another.
-        assert_eq!(come(&calls, 30), None);
-        assert_eq!(calls.begin(600), None);
-        assert_eq!(calls.end(Entry::LetIn), let_in(&[40, 30]));
-        assert_eq!(calls.end(Entry::LetIn), None);
-        assert_eq!(come(&calls, 128), let_in(&[128]));
-        assert_eq!(calls.end(Entry::InTurn), None, "not beside one that was let in");
-        assert_eq!(come(&calls, 1), None);
-        assert_eq!(calls.end(Entry::LetIn), in_turn(&[129, 1]));
+        assert_eq!(arrive(&calls, 30), None);
+        assert_eq!(calls.batch_begins(1600, 9000), None);
+        assert_eq!(end(&calls, Entry::LetIn), let_in(&[200, 30]));
+        assert_eq!(end(&calls, Entry::LetIn), None);
+        assert_eq!(calls.batch_begins(1600, 9000), None);
+        assert_eq!(arrive(&calls, 512), let_in(&[512]));
+        assert_eq!(end(&calls, Entry::InTurn), None, "not beside one that was let in");
+        assert_eq!(arrive(&calls, 1), None);
+        assert_eq!(end(&calls, Entry::LetIn), in_turn(&[513]));
+        assert_eq!(end(&calls, Entry::InTurn), in_turn(&[1]));
     }
 
     #[test]
     fn calls_that_are_let_in_take_no_more_time_than_the_long_one() {
         let calls = calls();
-        assert_eq!(come(&calls, 600), in_turn(&[600]));
-        assert_eq!(calls.begin(600), None);
-        for _ in 0..6 {
-            assert_eq!(come(&calls, 100), let_in(&[100]));
-            assert_eq!(calls.end(Entry::LetIn), None);
+        assert_eq!(arrive(&calls, 1000), in_turn(&[1000]));
+        let mut begun = 0;
+        let mut given = 0;
+        for batch in [400, 300, 200, 100] {
+            assert_eq!(calls.batch_begins(batch, 1000), None);
+            begun += batch;
+            while arrive(&calls, 50) == let_in(&[50]) {
+                given += 50;
+                assert_eq!(end(&calls, Entry::LetIn), None);
+            }
+            assert!(given <= begun && given + 4 * 50 > begun, "{given} of {begun}");
+            // The one that was not let in is, beside the next batch.
+            assert_eq!(calls.batch_begins(200, 1000), let_in(&[50]));
+            begun += 200;
+            given += 50;
+            assert_eq!(end(&calls, Entry::LetIn), None);
         }
-        assert_eq!(come(&calls, 1), None);
-        // There is room again beside its next batch, unless that is a short one.
-        assert_eq!(calls.begin(600), let_in(&[1]));
-        assert_eq!(calls.end(Entry::LetIn), None);
-        assert_eq!(calls.begin(512), None);
-        assert_eq!(come(&calls, 2), None);
-        assert_eq!(calls.end(Entry::InTurn), in_turn(&[2]));
+        assert_eq!(end(&calls, Entry::InTurn), None);
+        // Nor are they saved up.
+        assert_eq!(arrive(&calls, 600), in_turn(&[600]));
+        assert_eq!(arrive(&calls, 1), None);
+        assert_eq!(end(&calls, Entry::InTurn), in_turn(&[1]));
     }
 
     #[test]
-    fn one_thread_computes_whatever_comes_meanwhile_and_panics_stay_with_their_calls() {
+    fn a_very_long_call_goes_behind_those_that_wait() {
         let calls = calls();
-        let done = Mutex::new(Vec::new());
-        let first = come(&calls, 700).unwrap();
-        calls.run(first, |entry, group| {
-            if group == [700] {
-                for tokens in [300, 200, 2000, 9] {
-                    assert_eq!(come(&calls, tokens), None);
-                }
-            }
-            done.lock().unwrap().push((entry, group.clone()));
-            assert!(!group.contains(&200), "two calls fail");
+        assert_eq!(arrive(&calls, 90_000), in_turn(&[90_000]));
+        for tokens in [9000, 700] {
+            assert_eq!(arrive(&calls, tokens), None);
+        }
+        calls.go_back(60_000, 60_000);
+        for next in [9000, 700, 60_000] {
+            assert_eq!(end(&calls, Entry::InTurn), in_turn(&[next]));
+        }
+        assert_eq!(end(&calls, Entry::InTurn), None);
+    }
+
+    #[test]
+    fn a_panic_stays_with_its_calls() {
+        let calls = calls();
+        let first = arrive(&calls, 700).unwrap();
+        assert_eq!(calls.batch_begins(700, 700), None);
+        let short = arrive(&calls, 90).unwrap();
+        let next = calls.run(short, |entry, group| {
+            assert_eq!(
+                (entry, arrive(&calls, 80), arrive(&calls, 800)),
+                (Entry::LetIn, None, None)
+            );
+            assert!(group.is_empty(), "fails");
         });
-        let groups = [&[700][..], &[300, 200], &[2000], &[9]];
-        assert_eq!(*done.lock().unwrap(), groups.map(|group| (Entry::InTurn, group.to_vec())));
-        assert_eq!(come(&calls, 1), in_turn(&[1]));
+        assert_eq!(next, let_in(&[80]));
+        assert_eq!(end(&calls, Entry::LetIn), None);
+        assert_eq!(
+            calls.run(first, |_, group| assert!(group.is_empty(), "fails")),
+            in_turn(&[800])
+        );
+        assert_eq!(end(&calls, Entry::InTurn), None);
+        assert_eq!(arrive(&calls, 1), in_turn(&[1]));
     }
 
     #[test]
     fn small_batches_are_kept() {
         let calls = Calls::new(2, 1);
-        assert_eq!(calls.come(5, 'a'), Some(Group { entry: Entry::InTurn, calls: vec!['a'] }));
-        assert_eq!((calls.begin(5), calls.come(1, 'b'), calls.come(1, 'c')), (None, None, None));
-        for name in ['b', 'c'] {
-            let next = Some(Group { entry: Entry::InTurn, calls: vec![name] });
-            assert_eq!(calls.end(Entry::InTurn), next);
+        for tokens in [5, 1, 1] {
+            let expected = in_turn(&[5]).filter(|_| tokens == 5);
+            assert_eq!(arrive(&calls, tokens), expected);
+            assert_eq!(calls.batch_begins(5, 5), None);
         }
+        assert_eq!(end(&calls, Entry::InTurn), in_turn(&[1]));
+        assert_eq!(end(&calls, Entry::InTurn), in_turn(&[1]));
     }
 }

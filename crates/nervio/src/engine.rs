@@ -6,11 +6,14 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nervio_bert::{Batch, BatchError, Scratch, TokenClassifier};
-use nervio_kernels::{each_alone, keep_awake};
+use nervio_kernels::{alone, each_alone, keep_awake, threads};
 use rayon::ThreadPool;
 
 use crate::calls::{Calls, Entry, Group};
 use crate::jobs::{Job, Queue};
+
+/// Batches of a long call until others have their turn.
+const BATCHES: usize = 16;
 
 /// Buffers of forward passes that are not running.
 #[derive(Debug, Default)]
@@ -29,11 +32,32 @@ impl Scratches {
 /// The logits of a job that are read, `[read, labels]`, or what is wrong with it.
 pub(crate) type Logits = Result<Vec<f32>, BatchError>;
 
-/// The jobs of one call, and where its answer goes.
+/// The jobs of one call, longest first, and where its answer goes.
 #[derive(Debug)]
 struct Call {
     jobs: Vec<Job>,
+    /// Those of the first jobs, as far as they are computed.
+    logits: Vec<Logits>,
     answer: Sender<(Vec<Job>, Vec<Logits>)>,
+}
+
+impl Call {
+    /// The jobs that are not computed yet.
+    fn rest(&self) -> &[Job] {
+        &self.jobs[self.logits.len()..]
+    }
+
+    /// The first of those, up to so many tokens or one.
+    fn part(&self, most: usize) -> &[Job] {
+        let rest = self.rest();
+        let mut tokens = 0_usize;
+        let fits = |job: &&Job| {
+            let first = tokens == 0;
+            tokens = tokens.saturating_add(job.tokens.len());
+            first || tokens <= most
+        };
+        &rest[..rest.iter().take_while(fits).count()]
+    }
 }
 
 /// The model with buffers for its passes and the calls that wait for them.
@@ -46,6 +70,8 @@ pub(crate) struct Engine {
     pub(crate) scratches: Scratches,
     /// Those of threads with batches of their own, which are smaller.
     own_scratches: Scratches,
+    /// Those of calls that are let in, which are smaller still.
+    let_in_scratches: Scratches,
 }
 
 impl Engine {
@@ -57,11 +83,12 @@ impl Engine {
             calls: Calls::new(threads, batch_tokens),
             scratches: Scratches::default(),
             own_scratches: Scratches::default(),
+            let_in_scratches: Scratches::default(),
         }
     }
 
-    /// Computes the logits of jobs on the threads of `pool`, together with those of other calls at the same time,
-    /// and waits for them. The jobs are given back.
+    /// Computes the logits of jobs, sorted by their length, on the threads of `pool`, perhaps together with those of
+    /// other calls at the same time, and waits for them. The jobs are given back.
     pub(crate) fn logits(
         self: &Arc<Self>,
         pool: &ThreadPool,
@@ -70,9 +97,9 @@ impl Engine {
         if jobs.is_empty() {
             return (jobs, Vec::new());
         }
-        let tokens = jobs.iter().map(|job| job.tokens.len()).sum();
+        let (tokens, logits) = (tokens(&jobs), Vec::with_capacity(jobs.len()));
         let (answer, answered) = channel();
-        if let Some(group) = self.calls.come(tokens, Call { jobs, answer }) {
+        if let Some(group) = self.calls.arrive(tokens, Call { jobs, logits, answer }) {
             let engine = Arc::clone(self);
             pool.spawn(move || engine.run(group));
         }
@@ -80,30 +107,47 @@ impl Engine {
         answered.recv().unwrap_or_else(|_| resume_unwind(Box::new("a forward pass panicked")))
     }
 
-    /// Computes calls, and then those that could not begin before.
-    fn run(self: &Arc<Self>, group: Group<Call>) {
-        self.calls.run(group, |entry, calls| keep_awake(|| self.compute(entry, calls)));
+    /// Computes calls, and leaves those that could not begin before to whatever thread is free: this one may have
+    /// come here while it waits for something else.
+    fn run(self: Arc<Self>, group: Group<Call>) {
+        let next = self.calls.run(group, |entry, calls| match entry {
+            Entry::InTurn => keep_awake(|| self.compute(entry, calls)),
+            // The other threads have the long call to compute.
+            Entry::LetIn => alone(|| self.compute(entry, calls)),
+        });
+        if let Some(group) = next {
+            rayon::spawn(move || self.run(group));
+        }
     }
 
-    /// Computes the jobs of calls together, and answers each.
-    fn compute(self: &Arc<Self>, entry: Entry, calls: Vec<Call>) {
-        let jobs: Vec<&Job> = calls.iter().flat_map(|call| &call.jobs).collect();
+    /// Computes the jobs of calls together and answers each call; of a very long one only some jobs.
+    fn compute(self: &Arc<Self>, entry: Entry, mut calls: Vec<Call>) {
+        let most = self.batch_tokens.saturating_mul(BATCHES);
+        let jobs: Vec<&Job> = calls.iter().flat_map(|call| call.part(most)).collect();
         let mut order: Vec<usize> = (0..jobs.len()).collect();
         order.sort_by_key(|job| Reverse(jobs[*job].tokens.len()));
         let sorted: Vec<&Job> = order.iter().map(|job| jobs[*job]).collect();
         let mut found = self.compute_jobs(entry, &sorted);
         found.sort_unstable_by_key(|(place, _)| order[*place]);
         let mut found = found.into_iter().map(|(_, logits)| logits);
-        for Call { jobs, answer } in calls {
-            let logits = found.by_ref().take(jobs.len()).collect();
-            // Nobody waits any more if the caller's thread is gone.
-            let _ = answer.send((jobs, logits));
+        let counts: Vec<usize> = calls.iter().map(|call| call.part(most).len()).collect();
+        for (call, count) in calls.iter_mut().zip(counts) {
+            call.logits.extend(found.by_ref().take(count));
+        }
+        for call in calls {
+            if call.rest().is_empty() {
+                // Nobody waits any more if the caller's thread is gone.
+                let _ = call.answer.send((call.jobs, call.logits));
+            } else {
+                self.calls.go_back(tokens(call.rest()), call);
+            }
         }
     }
 
     /// Computes jobs that are sorted by their length: the logits of each with its place, in any order.
     fn compute_jobs(self: &Arc<Self>, entry: Entry, jobs: &[&Job]) -> Vec<(usize, Logits)> {
-        let queue = Queue::new(jobs, self.batch_tokens, rayon::current_num_threads());
+        let queue = Queue::new(jobs, self.batch_tokens, threads());
+        let all = jobs.iter().map(|job| job.tokens.len()).sum();
         let found = Mutex::new(Vec::with_capacity(jobs.len()));
         let work = |scratches: &Scratches| {
             let mut batch = Batch::new();
@@ -111,7 +155,7 @@ impl Engine {
                 while let Some(places) = queue.next() {
                     let pushed = self.fill(&mut batch, &jobs[places.clone()]);
                     if entry == Entry::InTurn {
-                        self.begin(queue.workers() * batch.tokens());
+                        self.let_in_beside(batch.tokens(), all);
                     }
                     let logits = self.classifier.logits(&batch, scratch, &mut ());
                     let logits = self.split(&batch, logits, pushed);
@@ -120,18 +164,18 @@ impl Engine {
                 }
             });
         };
-        if queue.workers() > 1 {
+        match entry {
+            Entry::LetIn => work(&self.let_in_scratches),
             // Threads with batches of their own need not wait for each other.
-            each_alone(&|| work(&self.own_scratches), &|| ());
-        } else {
-            work(&self.scratches);
+            Entry::InTurn if queue.is_shared() => each_alone(&|| work(&self.own_scratches), &|| ()),
+            Entry::InTurn => work(&self.scratches),
         }
         found.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets short calls in beside a batch of so many tokens.
-    fn begin(self: &Arc<Self>, tokens: usize) {
-        if let Some(group) = self.calls.begin(tokens) {
+    /// Lets short calls in beside a batch of so many tokens, of jobs of `all`.
+    fn let_in_beside(self: &Arc<Self>, tokens: usize, all: usize) {
+        if let Some(group) = self.calls.batch_begins(tokens, all) {
             let engine = Arc::clone(self);
             rayon::spawn(move || engine.run(group));
         }
@@ -157,5 +201,30 @@ impl Engine {
             let rows = pushed.map(|()| batch.outputs_of(sequences.next().unwrap_or(0..0)))?;
             Ok(logits[rows.start * labels..rows.end * labels].to_vec())
         })
+    }
+}
+
+/// Tokens of jobs.
+fn tokens(jobs: &[Job]) -> usize {
+    jobs.iter().map(|job| job.tokens.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_taken_in_parts_of_so_many_tokens_or_one_job() {
+        let job = |len: &usize| Job { tokens: vec![(0, true); *len], places: vec![] };
+        let jobs = [9, 6, 4, 3, 3, 2].iter().map(job).collect();
+        let mut call = Call { jobs, logits: Vec::new(), answer: channel().0 };
+        let mut parts = Vec::new();
+        while !call.rest().is_empty() {
+            let part: Vec<usize> = call.part(8).iter().map(|job| job.tokens.len()).collect();
+            call.logits.extend(part.iter().map(|_| Ok(Vec::new())));
+            parts.push(part);
+        }
+        assert_eq!(parts, [&[9][..], &[6], &[4, 3], &[3, 2]]);
+        assert_eq!(call.part(8).len(), 0);
     }
 }

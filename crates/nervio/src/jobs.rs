@@ -66,7 +66,7 @@ pub(crate) struct Queue<'a> {
 struct Rest {
     /// The first job.
     start: usize,
-    /// Those of all jobs together.
+    /// Tokens of it and all behind it.
     tokens: usize,
 }
 
@@ -89,9 +89,9 @@ impl<'a> Queue<'a> {
         Self { jobs, rest: Mutex::new(Rest { start: 0, tokens }), most, workers }
     }
 
-    /// How many workers there are: if several, each computes alone.
-    pub(crate) fn workers(&self) -> usize {
-        self.workers
+    /// Whether the batches are for workers that compute alone.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.workers > 1
     }
 
     /// The jobs of the next batch, by their places. For several workers the last ones are ever smaller: they are done at about the same

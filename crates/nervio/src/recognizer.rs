@@ -24,8 +24,8 @@ const SHARED_BYTES: usize = 1 << 14;
 
 /// A loaded model with its tokenizer, decoder and threads. Share it by reference among threads.
 ///
-/// Threads that call it at the same time are answered in the order in which they came. Short calls that wait are
-/// computed together, and beside long ones, with the bits that they have alone.
+/// Threads that call it at the same time have their turn in the order in which they came. Short calls that wait are
+/// computed together, and in the middle of long ones, with the bits that they have alone.
 ///
 /// ```no_run
 /// use nervio::{ModelSource, Recognizer};
