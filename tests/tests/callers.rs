@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests fail by panicking")]
 
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use nervio::{Document, Dtype, Entity, Recognition, Recognizer};
 use nervio_tests::spanish_text;
@@ -71,6 +73,32 @@ fn many_callers_get_their_own_answers() {
                 });
             }
         });
+    }
+}
+
+#[test]
+fn a_short_call_is_answered_in_the_middle_of_a_long_one() {
+    let long = documents().into_iter().cycle().take(1000).enumerate();
+    // No two alike, which would be computed once.
+    let long: Vec<_> =
+        long.map(|(i, document)| Document::new(format!("{i} {}", document.text))).collect();
+    for threads in [1, 2, 3] {
+        let recognizer = recognizer(threads);
+        let done = AtomicBool::new(false);
+        let short = thread::scope(|scope| {
+            scope.spawn(|| {
+                assert!(recognizer.recognize_batch(&long).iter().all(Result::is_ok));
+                done.store(true, Ordering::Relaxed);
+            });
+            let mut answered = 0;
+            while !done.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(20));
+                recognizer.recognize("Vive en Lima.").unwrap();
+                answered += usize::from(!done.load(Ordering::Relaxed));
+            }
+            answered
+        });
+        assert!(short > 2, "{threads} threads: {short} answers meanwhile");
     }
 }
 

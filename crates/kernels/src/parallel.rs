@@ -322,6 +322,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pass_does_not_wait_for_a_thread_that_is_busy_with_something_else() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let (go_on, wait) = mpsc::channel::<()>();
+        let (busy, is_busy) = mpsc::channel();
+        pool.spawn(move || {
+            busy.send(()).unwrap();
+            let _ = wait.recv();
+        });
+        is_busy.recv().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        pool.spawn(move || sender.send(keep_awake(|| 7)).unwrap());
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(20)), Ok(7));
+        go_on.send(()).unwrap();
+    }
+
+    #[test]
     fn a_pass_does_not_wait_for_the_end_of_another() {
         // Two passes begin on threads of their own, and other threads have the second halves of their
         // products: meanwhile each may find that the other wants it to stay awake.

@@ -98,7 +98,7 @@ pub struct Profile {
 
 impl Recognizer {
     /// Times `runs` forward passes (after one that is not counted) over `sequences` sequences of
-    /// `tokens` tokens each.
+    /// `tokens` tokens each. They begin at once, whoever else calls the recogniser: leave it alone meanwhile.
     ///
     /// # Errors
     ///
