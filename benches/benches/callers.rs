@@ -1,6 +1,6 @@
 //! One recogniser called by many threads at the same time: how long they wait, and how much it does.
 //!
-//! Each caller asks for one sentence after another; then one asks for a sentence now and then beside another that
+//! Each caller asks for one sentence after another; then one asks for few sentences now and then beside another that
 //! asks for many at once. Prints Markdown tables.
 //!
 //! `cargo bench -p nervio-benches --bench callers -- [MODEL [f32|f16|int8]]`: by default the embedded model;
@@ -16,8 +16,8 @@ use nervio::{Document, Dtype, Error, ModelSource, Recognizer};
 /// How long each line of a table takes.
 const TIME: Duration = Duration::from_secs(5);
 
-/// Sentences of a long call.
-const MANY: usize = 400;
+/// Sentences of calls beside each other, few now and then and many at once.
+const BESIDE: [(usize, usize); 3] = [(1, 400), (1, 2000), (50, 2000)];
 
 /// Between two calls of the one that asks now and then.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -59,7 +59,11 @@ fn main() {
         Ok(recognizer) => {
             let sentences = sentences();
             many_callers(&recognizer, &sentences);
-            beside_long_calls(&recognizer, &sentences);
+            println!("\n| beside each other | calls | median, ms | 99 %, ms | longest, ms |");
+            println!("| --- | --- | --- | --- | --- |");
+            for (few, many) in BESIDE {
+                beside_each_other(&recognizer, &sentences, few, many);
+            }
         }
         Err(error) => eprintln!("skipped: {error}"),
     }
@@ -118,33 +122,28 @@ fn many_callers(recognizer: &Recognizer, sentences: &[String]) {
     }
 }
 
-fn beside_long_calls(recognizer: &Recognizer, sentences: &[String]) {
-    let documents: Vec<_> = sentences.iter().cycle().take(MANY).map(Document::new).collect();
+fn beside_each_other(recognizer: &Recognizer, sentences: &[String], few: usize, many: usize) {
+    let documents =
+        |count| -> Vec<_> { sentences.iter().cycle().take(count).map(Document::new).collect() };
+    let ask = |documents: &[Document]| {
+        recognizer.recognize_batch(documents).into_iter().try_for_each(|result| result.map(|_| ()))
+    };
     let (long, short, done) = (Times::default(), Times::default(), AtomicBool::new(false));
     thread::scope(|scope| {
         scope.spawn(|| {
+            let documents = documents(many);
             while !done.load(Ordering::Relaxed) {
-                long.measure(|| {
-                    recognizer
-                        .recognize_batch(&documents)
-                        .into_iter()
-                        .try_for_each(|x| x.map(|_| ()))
-                });
+                long.measure(|| ask(&documents));
             }
         });
-        let start = Instant::now();
+        let (documents, start) = (documents(few), Instant::now());
         while start.elapsed() < 2 * TIME {
             thread::sleep(PAUSE);
-            short.measure(|| {
-                recognizer.recognize("Gabriel García Márquez nació en Aracataca.").map(|_| ())
-            });
+            short.measure(|| ask(&documents));
         }
         done.store(true, Ordering::Relaxed);
     });
-    println!();
-    println!("| beside each other | calls | median, ms | 99 %, ms | longest, ms |");
-    println!("| --- | --- | --- | --- | --- |");
-    for (name, times) in [("a short sentence now and then", short), ("400 sentences at once", long)]
+    for (name, times) in [(format!("{few} now and then"), short), (format!("{many} at once"), long)]
     {
         let (count, [median, late, longest]) = times.summary();
         println!("| {name} | {count} | {median:.1} | {late:.1} | {longest:.1} |");

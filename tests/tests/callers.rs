@@ -28,6 +28,10 @@ fn documents() -> Vec<Document> {
         .collect()
 }
 
+fn answers(recognizer: &Recognizer, documents: &[Document]) -> Vec<Answer> {
+    recognizer.recognize_batch(documents).iter().map(|x| bits(x.as_ref().unwrap())).collect()
+}
+
 fn recognizer(threads: usize) -> Recognizer {
     Recognizer::builder().threads(Some(threads)).dtype(Dtype::Auto).build().unwrap()
 }
@@ -50,9 +54,7 @@ fn many_callers_get_their_own_answers() {
                     match caller {
                         // Long calls, one of them of words.
                         0 | 1 => {
-                            let answers = recognizer.recognize_batch(documents);
-                            let answers: Vec<_> =
-                                answers.iter().map(|x| bits(x.as_ref().unwrap())).collect();
+                            let answers = answers(recognizer, documents);
                             assert!(answers == *alone, "{threads} threads, all at once");
                         }
                         2 => {
@@ -77,28 +79,34 @@ fn many_callers_get_their_own_answers() {
 }
 
 #[test]
-fn a_short_call_is_answered_in_the_middle_of_a_long_one() {
-    let long = documents().into_iter().cycle().take(1000).enumerate();
+fn other_calls_are_answered_in_the_middle_of_a_long_one() {
+    let documents = documents();
+    let long = documents.iter().cycle().take(1000).enumerate();
     // No two alike, which would be computed once.
     let long: Vec<_> =
         long.map(|(i, document)| Document::new(format!("{i} {}", document.text))).collect();
     for threads in [1, 2, 3] {
         let recognizer = recognizer(threads);
         let done = AtomicBool::new(false);
-        let short = thread::scope(|scope| {
+        // Too long to be let in.
+        let expected = answers(&recognizer, &documents);
+        let (short, middling) = thread::scope(|scope| {
             scope.spawn(|| {
                 assert!(recognizer.recognize_batch(&long).iter().all(Result::is_ok));
                 done.store(true, Ordering::Relaxed);
             });
-            let mut answered = 0;
-            while !done.load(Ordering::Relaxed) {
-                thread::sleep(Duration::from_millis(20));
+            let answered = || usize::from(!done.load(Ordering::Relaxed));
+            thread::sleep(Duration::from_millis(20));
+            assert!(answers(&recognizer, &documents) == expected, "{threads} threads");
+            let (mut short, middling) = (0, answered());
+            while answered() > 0 {
                 recognizer.recognize("Vive en Lima.").unwrap();
-                answered += usize::from(!done.load(Ordering::Relaxed));
+                short += answered();
+                thread::sleep(Duration::from_millis(20));
             }
-            answered
+            (short, middling)
         });
-        assert!(short > 2, "{threads} threads: {short} answers meanwhile");
+        assert!(short > 1 && middling == 1, "{threads} threads: {short} and {middling} meanwhile");
     }
 }
 

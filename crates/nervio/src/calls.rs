@@ -79,13 +79,17 @@ impl<T> Calls<T> {
     }
 
     /// A batch of so many tokens begins, of a group of `all` that is computed in its turn. What is to be let in
-    /// now, if anything.
-    pub(crate) fn batch_begins(&self, tokens: usize, all: usize) -> Option<Group<T>> {
+    /// now, if anything, and the tokens of the first call that goes on waiting.
+    pub(crate) fn batch_begins(
+        &self,
+        tokens: usize,
+        all: usize,
+    ) -> (Option<Group<T>>, Option<usize>) {
         let mut state = self.lock();
         if all > self.together {
             state.room = (state.room + tokens).min(BETWEEN * self.together);
         }
-        state.next(self.together)
+        (state.next(self.together), state.waiting.front().map(|call| call.tokens))
     }
 
     /// Computes a group. What is to be computed then, if anything. A panic of `compute` goes no further than to the
@@ -174,6 +178,11 @@ mod tests {
         calls.arrive(tokens, tokens)
     }
 
+    /// What is let in when a batch begins.
+    fn begin(calls: &Calls<usize>, tokens: usize, all: usize) -> Option<Group<usize>> {
+        calls.batch_begins(tokens, all).0
+    }
+
     /// The group `entry` ends.
     fn end(calls: &Calls<usize>, entry: Entry) -> Option<Group<usize>> {
         calls.run(Group { entry, calls: vec![] }, |_, _| ())
@@ -191,12 +200,12 @@ mod tests {
     fn calls_that_wait_are_computed_together_in_their_order() {
         let calls = calls();
         assert_eq!(arrive(&calls, 100), in_turn(&[100]));
-        assert_eq!(calls.batch_begins(100, 100), None);
+        assert_eq!(begin(&calls, 100, 100), None);
         for tokens in [200, 300, 12, 1, 9000, 5] {
             assert_eq!(arrive(&calls, tokens), None, "{tokens}");
         }
         assert_eq!(end(&calls, Entry::InTurn), in_turn(&[200, 300, 12]));
-        assert_eq!(calls.batch_begins(512, 512), None);
+        assert_eq!(begin(&calls, 512, 512), None);
         assert_eq!(end(&calls, Entry::InTurn), in_turn(&[1]));
         assert_eq!(end(&calls, Entry::InTurn), in_turn(&[9000]));
         assert_eq!(end(&calls, Entry::InTurn), in_turn(&[5]));
@@ -212,13 +221,13 @@ mod tests {
         for tokens in [50, 513, 200, 60] {
             assert_eq!(arrive(&calls, tokens), None, "{tokens}");
         }
-        assert_eq!(calls.batch_begins(600, 9000), let_in(&[50, 60]));
+        assert_eq!(begin(&calls, 600, 9000), let_in(&[50, 60]));
         // One group after another.
         assert_eq!(arrive(&calls, 30), None);
-        assert_eq!(calls.batch_begins(1600, 9000), None);
+        assert_eq!(begin(&calls, 1600, 9000), None);
         assert_eq!(end(&calls, Entry::LetIn), let_in(&[200, 30]));
         assert_eq!(end(&calls, Entry::LetIn), None);
-        assert_eq!(calls.batch_begins(1600, 9000), None);
+        assert_eq!(begin(&calls, 1600, 9000), None);
         assert_eq!(arrive(&calls, 512), let_in(&[512]));
         assert_eq!(end(&calls, Entry::InTurn), None, "not beside one that was let in");
         assert_eq!(arrive(&calls, 1), None);
@@ -233,7 +242,7 @@ mod tests {
         let mut begun = 0;
         let mut given = 0;
         for batch in [400, 300, 200, 100] {
-            assert_eq!(calls.batch_begins(batch, 1000), None);
+            assert_eq!(begin(&calls, batch, 1000), None);
             begun += batch;
             while arrive(&calls, 50) == let_in(&[50]) {
                 given += 50;
@@ -241,7 +250,7 @@ mod tests {
             }
             assert!(given <= begun && given + 4 * 50 > begun, "{given} of {begun}");
             // The one that was not let in is, beside the next batch.
-            assert_eq!(calls.batch_begins(200, 1000), let_in(&[50]));
+            assert_eq!(begin(&calls, 200, 1000), let_in(&[50]));
             begun += 200;
             given += 50;
             assert_eq!(end(&calls, Entry::LetIn), None);
@@ -257,9 +266,13 @@ mod tests {
     fn a_very_long_call_goes_behind_those_that_wait() {
         let calls = calls();
         assert_eq!(arrive(&calls, 90_000), in_turn(&[90_000]));
+        assert_eq!(calls.batch_begins(2000, 90_000), (None, None));
         for tokens in [9000, 700] {
             assert_eq!(arrive(&calls, tokens), None);
         }
+        assert_eq!(arrive(&calls, 3), let_in(&[3]));
+        assert_eq!(end(&calls, Entry::LetIn), None);
+        assert_eq!(calls.batch_begins(2000, 90_000), (None, Some(9000)));
         calls.go_back(60_000, 60_000);
         for next in [9000, 700, 60_000] {
             assert_eq!(end(&calls, Entry::InTurn), in_turn(&[next]));
@@ -271,7 +284,7 @@ mod tests {
     fn a_panic_stays_with_its_calls() {
         let calls = calls();
         let first = arrive(&calls, 700).unwrap();
-        assert_eq!(calls.batch_begins(700, 700), None);
+        assert_eq!(begin(&calls, 700, 700), None);
         let short = arrive(&calls, 90).unwrap();
         let next = calls.run(short, |entry, group| {
             assert_eq!(
@@ -296,7 +309,7 @@ mod tests {
         for tokens in [5, 1, 1] {
             let expected = in_turn(&[5]).filter(|_| tokens == 5);
             assert_eq!(arrive(&calls, tokens), expected);
-            assert_eq!(calls.batch_begins(5, 5), None);
+            assert_eq!(begin(&calls, 5, 5), None);
         }
         assert_eq!(end(&calls, Entry::InTurn), in_turn(&[1]));
         assert_eq!(end(&calls, Entry::InTurn), in_turn(&[1]));

@@ -12,8 +12,11 @@ use rayon::ThreadPool;
 use crate::calls::{Calls, Entry, Group};
 use crate::jobs::{Job, Queue};
 
-/// Batches of a long call until others have their turn.
-const BATCHES: usize = 16;
+/// Batches of a long call that others wait for at the most.
+const BATCHES: usize = 4;
+
+/// How many times its own tokens a call waits for, if those are fewer.
+const TIMES: usize = 2;
 
 /// Buffers of forward passes that are not running.
 #[derive(Debug, Default)]
@@ -45,18 +48,6 @@ impl Call {
     /// The jobs that are not computed yet.
     fn rest(&self) -> &[Job] {
         &self.jobs[self.logits.len()..]
-    }
-
-    /// The first of those, up to so many tokens or one.
-    fn part(&self, most: usize) -> &[Job] {
-        let rest = self.rest();
-        let mut tokens = 0_usize;
-        let fits = |job: &&Job| {
-            let first = tokens == 0;
-            tokens = tokens.saturating_add(job.tokens.len());
-            first || tokens <= most
-        };
-        &rest[..rest.iter().take_while(fits).count()]
     }
 }
 
@@ -120,18 +111,17 @@ impl Engine {
         }
     }
 
-    /// Computes the jobs of calls together and answers each call; of a very long one only some jobs.
+    /// Computes the jobs of calls together and answers each call; of a very long one perhaps only the first jobs.
     fn compute(self: &Arc<Self>, entry: Entry, mut calls: Vec<Call>) {
-        let most = self.batch_tokens.saturating_mul(BATCHES);
-        let jobs: Vec<&Job> = calls.iter().flat_map(|call| call.part(most)).collect();
+        let jobs: Vec<&Job> = calls.iter().flat_map(Call::rest).collect();
         let mut order: Vec<usize> = (0..jobs.len()).collect();
         order.sort_by_key(|job| Reverse(jobs[*job].tokens.len()));
         let sorted: Vec<&Job> = order.iter().map(|job| jobs[*job]).collect();
         let mut found = self.compute_jobs(entry, &sorted);
         found.sort_unstable_by_key(|(place, _)| order[*place]);
         let mut found = found.into_iter().map(|(_, logits)| logits);
-        let counts: Vec<usize> = calls.iter().map(|call| call.part(most).len()).collect();
-        for (call, count) in calls.iter_mut().zip(counts) {
+        for call in &mut calls {
+            let count = call.rest().len();
             call.logits.extend(found.by_ref().take(count));
         }
         for call in calls {
@@ -144,10 +134,10 @@ impl Engine {
         }
     }
 
-    /// Computes jobs that are sorted by their length: the logits of each with its place, in any order.
+    /// Computes jobs that are sorted by their length, perhaps only the first of them if others wait: the
+    /// logits of each with its place, in any order.
     fn compute_jobs(self: &Arc<Self>, entry: Entry, jobs: &[&Job]) -> Vec<(usize, Logits)> {
         let queue = Queue::new(jobs, self.batch_tokens, threads());
-        let all = jobs.iter().map(|job| job.tokens.len()).sum();
         let found = Mutex::new(Vec::with_capacity(jobs.len()));
         let work = |scratches: &Scratches| {
             let mut batch = Batch::new();
@@ -155,7 +145,7 @@ impl Engine {
                 while let Some(places) = queue.next() {
                     let pushed = self.fill(&mut batch, &jobs[places.clone()]);
                     if entry == Entry::InTurn {
-                        self.let_in_beside(batch.tokens(), all);
+                        self.make_way(&queue, batch.tokens());
                     }
                     let logits = self.classifier.logits(&batch, scratch, &mut ());
                     let logits = self.split(&batch, logits, pushed);
@@ -173,11 +163,18 @@ impl Engine {
         found.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets short calls in beside a batch of so many tokens, of jobs of `all`.
-    fn let_in_beside(self: &Arc<Self>, tokens: usize, all: usize) {
-        if let Some(group) = self.calls.batch_begins(tokens, all) {
+    /// Lets short calls in beside a batch of so many tokens that begins, and ends the queue soon if others have waited
+    /// long enough.
+    fn make_way(self: &Arc<Self>, queue: &Queue<'_>, tokens: usize) {
+        let (group, waiting) = self.calls.batch_begins(tokens, queue.all_tokens());
+        if let Some(group) = group {
             let engine = Arc::clone(self);
             rayon::spawn(move || engine.run(group));
+        }
+        let Some(waiting) = waiting else { return };
+        let most = self.batch_tokens.saturating_mul(BATCHES);
+        if queue.taken_tokens() >= waiting.saturating_mul(TIMES).clamp(self.batch_tokens, most) {
+            queue.end_soon();
         }
     }
 
@@ -207,24 +204,4 @@ impl Engine {
 /// Tokens of jobs.
 fn tokens(jobs: &[Job]) -> usize {
     jobs.iter().map(|job| job.tokens.len()).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_call_is_taken_in_parts_of_so_many_tokens_or_one_job() {
-        let job = |len: &usize| Job { tokens: vec![(0, true); *len], places: vec![] };
-        let jobs = [9, 6, 4, 3, 3, 2].iter().map(job).collect();
-        let mut call = Call { jobs, logits: Vec::new(), answer: channel().0 };
-        let mut parts = Vec::new();
-        while !call.rest().is_empty() {
-            let part: Vec<usize> = call.part(8).iter().map(|job| job.tokens.len()).collect();
-            call.logits.extend(part.iter().map(|_| Ok(Vec::new())));
-            parts.push(part);
-        }
-        assert_eq!(parts, [&[9][..], &[6], &[4, 3], &[3, 2]]);
-        assert_eq!(call.part(8).len(), 0);
-    }
 }

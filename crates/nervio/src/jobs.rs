@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nervio_tokenizer::Tokenizer;
 
@@ -59,15 +59,18 @@ pub(crate) struct Queue<'a> {
     most: usize,
     /// Workers at the same time.
     workers: usize,
+    /// Tokens of all jobs.
+    tokens: usize,
 }
 
 /// What nobody has taken yet.
 #[derive(Debug)]
 struct Rest {
-    /// The first job.
-    start: usize,
-    /// Tokens of it and all behind it.
+    jobs: Range<usize>,
+    /// Those of these jobs.
     tokens: usize,
+    /// Whether there were more jobs, which are left out.
+    shortened: bool,
 }
 
 /// Tokens from which on a batch is worth the weights that are fetched for it.
@@ -86,7 +89,8 @@ impl<'a> Queue<'a> {
         let several = tokens > batch_tokens && tokens / threads >= enough;
         let workers = if several { threads } else { 1 };
         let most = (batch_tokens / workers).max(LEAST.min(batch_tokens));
-        Self { jobs, rest: Mutex::new(Rest { start: 0, tokens }), most, workers }
+        let rest = Mutex::new(Rest { jobs: 0..jobs.len(), tokens, shortened: false });
+        Self { jobs, rest, most, workers, tokens }
     }
 
     /// Whether the batches are for workers that compute alone.
@@ -94,29 +98,61 @@ impl<'a> Queue<'a> {
         self.workers > 1
     }
 
-    /// The jobs of the next batch, by their places. For several workers the last ones are ever smaller: they are done at about the same
-    /// time, though cores may not be equally fast.
+    /// The jobs of the next batch, by their places. For several workers the last ones are ever smaller: they are
+    /// done at about the same time, though cores may not be equally fast.
     pub(crate) fn next(&self) -> Option<Range<usize>> {
-        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rest = self.lock();
         let share = if self.workers > 1 {
             (rest.tokens / (2 * self.workers)).max(LEAST)
         } else {
             self.most
         };
         let most = share.min(self.most);
-        let mut count = 0;
-        let mut tokens = 0;
-        for job in &self.jobs[rest.start..] {
-            let len = job.tokens.len();
-            if count > 0 && tokens + len > most {
+        let (count, tokens) = self.fitting(&rest.jobs, most);
+        let batch = rest.jobs.start..rest.jobs.start + count;
+        rest.jobs.start = batch.end;
+        rest.tokens -= tokens;
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    /// Tokens of all jobs.
+    pub(crate) fn all_tokens(&self) -> usize {
+        self.tokens
+    }
+
+    /// Tokens of all batches so far.
+    pub(crate) fn taken_tokens(&self) -> usize {
+        self.tokens - self.lock().tokens
+    }
+
+    /// Leaves out the last jobs, but for as many as others may need until the last worker is done with its batch.
+    pub(crate) fn end_soon(&self) {
+        let mut rest = self.lock();
+        if rest.shortened {
+            return;
+        }
+        let (count, tokens) = match self.workers {
+            1 => (0, 0),
+            workers => self.fitting(&rest.jobs, (workers - 1) * self.most),
+        };
+        *rest = Rest { jobs: rest.jobs.start..rest.jobs.start + count, tokens, shortened: true };
+    }
+
+    /// How many of some jobs have so many tokens, or are the first, and the tokens that they have.
+    fn fitting(&self, jobs: &Range<usize>, most: usize) -> (usize, usize) {
+        let (mut count, mut tokens) = (0, 0_usize);
+        for job in &self.jobs[jobs.clone()] {
+            let with = tokens.saturating_add(job.tokens.len());
+            if count > 0 && with > most {
                 break;
             }
-            count += 1;
-            tokens += len;
+            (count, tokens) = (count + 1, with);
         }
-        let batch = rest.start..rest.start + count;
-        *rest = Rest { start: batch.end, tokens: rest.tokens - tokens };
-        (!batch.is_empty()).then_some(batch)
+        (count, tokens)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -153,5 +189,32 @@ mod tests {
         assert_eq!(cut(&[10; 2048], 1000, 20)[..3], [[10; 12]; 3]);
         assert_eq!(cut(&[10; 2047], 1000, 20)[0].len(), 100);
         assert_eq!(cut(&[10; 300], 3000, 2).len(), 1);
+    }
+
+    #[test]
+    fn a_queue_that_ends_soon_leaves_out_its_last_jobs() {
+        let job = Job { tokens: vec![(0, true); 10], places: vec![] };
+        let jobs = vec![&job; 1000];
+        let rest = |queue: &Queue<'_>| -> Vec<usize> {
+            let sizes: Vec<usize> =
+                std::iter::from_fn(|| queue.next()).map(|batch| 10 * batch.len()).collect();
+            assert!(queue.next().is_none());
+            sizes
+        };
+        for (threads, most, taken) in [(1, 2000, 2000), (2, 2000, 1000)] {
+            let queue = Queue::new(&jobs, most, threads);
+            assert_eq!(queue.next(), Some(0..taken / 10));
+            assert_eq!((queue.taken_tokens(), queue.all_tokens()), (taken, 10_000));
+            queue.end_soon();
+            // A second time it leaves out nothing more.
+            queue.end_soon();
+            let expected: &[usize] =
+                if threads == 1 { &[] } else { &[250, 180, 140, 120, 120, 120, 70] };
+            assert_eq!(rest(&queue), expected, "{threads} threads");
+        }
+        let queue = Queue::new(&jobs[..3], 2000, 2);
+        assert_eq!(rest(&queue), [30]);
+        queue.end_soon();
+        assert_eq!(queue.next(), None);
     }
 }
