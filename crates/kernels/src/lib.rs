@@ -58,7 +58,9 @@ pub use matmul::{
     Element, Epilogue, FeedForward, FeedForwardStep, PackedMatrix, WeightKind, feed_forward,
     matmul, matmul_reference, nearest_i8, row_threads, thread_rows,
 };
-pub use parallel::{alone, each_alone, give_way, join, keep_awake, threads, with_threads};
+pub use parallel::{
+    alone, each_alone, give_way, is_inside, join, keep_awake, threads, with_threads,
+};
 pub use peak::{peak_gflops, peak_int8_gops, peak_linear_gflops, read_bandwidth};
 pub use softmax::{softmax, softmax_reference};
 pub use workspace::Workspace;

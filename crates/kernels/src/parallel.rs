@@ -13,6 +13,9 @@ use crate::matmul::RowPanels;
 /// Rounds without work after which a waiting thread offers its processor to others.
 const PATIENCE: usize = 256;
 
+/// Most jobs of others that [`give_way`] does at once.
+const JOBS: usize = 64;
+
 thread_local! {
     /// Whether this thread stays awake already, in a pass of its own or waiting for another's work.
     static AWAKE: Cell<bool> = const { Cell::new(false) };
@@ -126,10 +129,11 @@ pub fn alone<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// Runs `work`, which takes pieces of something until there are no more, on this thread and on all others of
-/// the current rayon pool that have time before it is done, each [`alone`].
+/// the current rayon pool, each [`alone`].
 ///
 /// A thread in the middle of another pass does not take part, since that one would have to wait for all of `work`:
-/// it calls `decline` instead, once. Who is done before others stays awake and does what they leave to be done.
+/// it calls `decline` instead, once. Who is done before others stays awake and does what they leave to be done,
+/// until each thread has been asked: one that is busy with something else is waited for.
 pub fn each_alone(work: &(impl Fn() + Sync), decline: &(impl Fn() + Sync)) {
     let working = AtomicUsize::new(0);
     // To the end, where others may still have to decline.
@@ -162,7 +166,12 @@ pub fn give_way() {
     let _shared = Flagged::set(&MOST, usize::MAX);
     // Not to wait for the end of another pass: see `keep_awake`.
     let _awake = Flagged::set(&AWAKE, true);
-    while rayon::yield_now() == Some(Yield::Executed) {}
+    // Not for ever: a job may put itself back for another thread.
+    for _ in 0..JOBS {
+        if rayon::yield_now() != Some(Yield::Executed) {
+            break;
+        }
+    }
 }
 
 /// In the middle of work [`alone`], runs a step of it whose kernels are cut for `most` threads again, if the pool
@@ -177,6 +186,12 @@ pub fn with_threads<R>(most: usize, step: impl FnOnce() -> R) -> R {
 #[must_use]
 pub fn threads() -> usize {
     rayon::current_num_threads().min(MOST.get())
+}
+
+/// Whether this thread is in the middle of a pass, or waits in [`join`]: others may wait for it.
+#[must_use]
+pub fn is_inside() -> bool {
+    INSIDE.get()
 }
 
 struct SetOnDrop<'a>(&'a AtomicBool);
@@ -455,10 +470,19 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the work failed")]
-    fn a_panic_wakes_everyone() {
+    fn nobody_stays_awake_after_a_panic() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-        pool.install(|| keep_awake(|| panic!("the work failed")));
+        let awake = || pool.broadcast(|_| AWAKE.get()).contains(&true);
+        pool.install(|| {
+            keep_awake(|| while pool.broadcast(|_| AWAKE.get()).contains(&false) {});
+        });
+        let failing = || pool.install(|| keep_awake(|| panic!("the work failed")));
+        let failing = std::panic::AssertUnwindSafe(failing);
+        assert!(std::panic::catch_unwind(failing).is_err());
+        let start = std::time::Instant::now();
+        while awake() {
+            assert!(start.elapsed() < Duration::from_secs(20), "still awake");
+        }
     }
 
     #[test]

@@ -7,22 +7,31 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Tokens for each thread up to which calls that wait are computed together: from there on nothing is gained.
 const TOGETHER: usize = 256;
 
-/// How many times the tokens of calls that are let in must fit into those that they may delay.
+/// Most tokens of calls that are let in at once, on one thread.
+const LET_IN: usize = 512;
+
+/// How many times those must fit into the room that there is.
 const BETWEEN: usize = 4;
 
 /// Calls of several threads, computed in the order in which they came.
 ///
 /// Short calls that wait at the same time are computed together, as one batch: then weights are read once for all of
-/// them, and threads have sequences of their own. Short calls that come while a long one is computed are let in
-/// between its layers, as long as they take no more time than it. A call that is very long goes
-/// back to the end of the queue now and then. Apart from those let in nothing begins before what has begun is done:
-/// else a thread that waits for a piece of one pass would begin another, and those behind the first would wait for
-/// both.
+/// them, and threads have sequences of their own. Short calls that come while a long one is computed are let in, as
+/// many tokens as the long one has begun. A call that is very long goes back to the end of the queue now and then.
+/// Apart from those let in nothing begins before what has begun is done: else a thread that waits for a piece of one
+/// pass would begin another, and those behind the first would wait for both.
 #[derive(Debug)]
 pub(crate) struct Calls<T> {
     state: Mutex<State<T>>,
+    sizes: Sizes,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
     /// Most tokens of calls that are computed together.
     together: usize,
+    /// Most tokens of calls that are let in at once.
+    let_in: usize,
 }
 
 #[derive(Debug)]
@@ -63,14 +72,15 @@ impl<T> Calls<T> {
     pub(crate) fn new(threads: usize, batch_tokens: usize) -> Self {
         let state = State { waiting: VecDeque::new(), in_turn: false, let_in: false, room: 0 };
         let together = threads.saturating_mul(TOGETHER).min(batch_tokens / 2);
-        Self { state: Mutex::new(state), together }
+        let sizes = Sizes { together, let_in: together.min(LET_IN) };
+        Self { state: Mutex::new(state), sizes }
     }
 
     /// A call of so many tokens arrives. What is to be computed now, if anything.
     pub(crate) fn arrive(&self, tokens: usize, what: T) -> Option<Group<T>> {
         let mut state = self.lock();
         state.waiting.push_back(Call { tokens, what });
-        state.next(self.together)
+        state.next(self.sizes)
     }
 
     /// A call that is computed in its turn goes back to the end of the queue with what is left of it.
@@ -79,17 +89,20 @@ impl<T> Calls<T> {
     }
 
     /// A batch of so many tokens begins, of a group of `all` that is computed in its turn. What is to be let in
-    /// now, if anything, and the tokens of the first call that goes on waiting.
+    /// now, if anything, and the tokens of the first call that waits and is too long for that.
     pub(crate) fn batch_begins(
         &self,
         tokens: usize,
         all: usize,
     ) -> (Option<Group<T>>, Option<usize>) {
         let mut state = self.lock();
-        if all > self.together {
-            state.room = (state.room + tokens).min(BETWEEN * self.together);
+        let Sizes { together, let_in } = self.sizes;
+        if all > together {
+            state.room = state.room.saturating_add(tokens).min(BETWEEN * let_in);
         }
-        (state.next(self.together), state.waiting.front().map(|call| call.tokens))
+        let group = state.next(self.sizes);
+        let mut waiting = state.waiting.iter().map(|call| call.tokens);
+        (group, waiting.find(|tokens| *tokens > let_in))
     }
 
     /// Computes a group. What is to be computed then, if anything. A panic of `compute` goes no further than to the
@@ -107,7 +120,7 @@ impl<T> Calls<T> {
             Entry::InTurn => (state.in_turn, state.room) = (false, 0),
             Entry::LetIn => state.let_in = false,
         }
-        state.next(self.together)
+        state.next(self.sizes)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -117,14 +130,14 @@ impl<T> Calls<T> {
 
 impl<T> State<T> {
     /// Takes what may begin now.
-    fn next(&mut self, together: usize) -> Option<Group<T>> {
+    fn next(&mut self, sizes: Sizes) -> Option<Group<T>> {
         if self.let_in {
             return None;
         }
         let (entry, calls) = if self.in_turn {
-            (Entry::LetIn, self.take_short())
+            (Entry::LetIn, self.take_short(sizes.let_in))
         } else {
-            (Entry::InTurn, self.take_first(together))
+            (Entry::InTurn, self.take_first(sizes.together))
         };
         let flag = if self.in_turn { &mut self.let_in } else { &mut self.in_turn };
         if calls.is_empty() {
@@ -147,16 +160,20 @@ impl<T> State<T> {
         calls
     }
 
-    /// The first calls that fit into a part of the room together, wherever they are.
-    fn take_short(&mut self) -> Vec<T> {
+    /// The first of the calls of at most `most` tokens that fit into a part of the room together.
+    fn take_short(&mut self, most: usize) -> Vec<T> {
         let mut left = self.room / BETWEEN;
         let (mut calls, mut others) = (Vec::new(), VecDeque::new());
         for call in self.waiting.drain(..) {
-            if call.tokens <= left {
+            if call.tokens > most {
+                others.push_back(call);
+            } else if call.tokens <= left {
                 left -= call.tokens;
                 self.room -= call.tokens;
                 calls.push(call.what);
             } else {
+                // Others must not take the room that it waits for.
+                left = 0;
                 others.push_back(call);
             }
         }
@@ -221,11 +238,12 @@ mod tests {
         for tokens in [50, 513, 200, 60] {
             assert_eq!(arrive(&calls, tokens), None, "{tokens}");
         }
-        assert_eq!(begin(&calls, 600, 9000), let_in(&[50, 60]));
+        // What would fit beside one that waits for more room waits, too.
+        assert_eq!(calls.batch_begins(600, 9000), (let_in(&[50]), Some(513)));
         // One group after another.
         assert_eq!(arrive(&calls, 30), None);
         assert_eq!(begin(&calls, 1600, 9000), None);
-        assert_eq!(end(&calls, Entry::LetIn), let_in(&[200, 30]));
+        assert_eq!(end(&calls, Entry::LetIn), let_in(&[200, 60, 30]));
         assert_eq!(end(&calls, Entry::LetIn), None);
         assert_eq!(begin(&calls, 1600, 9000), None);
         assert_eq!(arrive(&calls, 512), let_in(&[512]));

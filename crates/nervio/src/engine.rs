@@ -6,17 +6,17 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use nervio_bert::{Batch, BatchError, Scratch, TokenClassifier};
-use nervio_kernels::{alone, each_alone, keep_awake, threads};
+use nervio_kernels::{alone, each_alone, is_inside, keep_awake, threads};
 use rayon::ThreadPool;
 
 use crate::calls::{Calls, Entry, Group};
 use crate::jobs::{Job, Queue};
 
-/// Batches of a long call that others wait for at the most.
-const BATCHES: usize = 4;
-
-/// How many times its own tokens a call waits for, if those are fewer.
+/// A long call's turn ends when it has had so many times the tokens of the first call that waits for it.
 const TIMES: usize = 2;
+
+/// But when it has had so many batches at the latest.
+const BATCHES: usize = 4;
 
 /// Buffers of forward passes that are not running.
 #[derive(Debug, Default)]
@@ -98,9 +98,13 @@ impl Engine {
         answered.recv().unwrap_or_else(|_| resume_unwind(Box::new("a forward pass panicked")))
     }
 
-    /// Computes calls, and leaves those that could not begin before to whatever thread is free: this one may have
-    /// come here while it waits for something else.
+    /// Computes calls, and leaves those that could not begin before to another job: this thread may have come here
+    /// while it waits for something else.
     fn run(self: Arc<Self>, group: Group<Call>) {
+        if group.entry == Entry::InTurn && is_inside() {
+            // Nor must what it waits for, documents to be tokenised or decoded, wait for a whole pass.
+            return rayon::spawn(move || self.run(group));
+        }
         let next = self.calls.run(group, |entry, calls| match entry {
             Entry::InTurn => keep_awake(|| self.compute(entry, calls)),
             // The other threads have the long call to compute.
@@ -121,6 +125,7 @@ impl Engine {
         found.sort_unstable_by_key(|(place, _)| order[*place]);
         let mut found = found.into_iter().map(|(_, logits)| logits);
         for call in &mut calls {
+            // Of several calls nothing is left over: they are one batch.
             let count = call.rest().len();
             call.logits.extend(found.by_ref().take(count));
         }

@@ -120,7 +120,7 @@ impl<'a> Queue<'a> {
         self.tokens
     }
 
-    /// Tokens of all batches so far.
+    /// Tokens of all batches so far, until the queue is to end soon.
     pub(crate) fn taken_tokens(&self) -> usize {
         self.tokens - self.lock().tokens
     }
@@ -135,7 +135,11 @@ impl<'a> Queue<'a> {
             1 => (0, 0),
             workers => self.fitting(&rest.jobs, (workers - 1) * self.most),
         };
-        *rest = Rest { jobs: rest.jobs.start..rest.jobs.start + count, tokens, shortened: true };
+        // A little that would be left is not worth another turn.
+        if rest.tokens - tokens > self.most {
+            let jobs = rest.jobs.start..rest.jobs.start + count;
+            *rest = Rest { jobs, tokens, shortened: true };
+        }
     }
 
     /// How many of some jobs have so many tokens, or are the first, and the tokens that they have.
@@ -212,8 +216,11 @@ mod tests {
                 if threads == 1 { &[] } else { &[250, 180, 140, 120, 120, 120, 70] };
             assert_eq!(rest(&queue), expected, "{threads} threads");
         }
-        let queue = Queue::new(&jobs[..3], 2000, 2);
-        assert_eq!(rest(&queue), [30]);
+        // What is left is little, or nothing.
+        let queue = Queue::new(&jobs[..300], 2000, 1);
+        assert_eq!(queue.next(), Some(0..200));
+        queue.end_soon();
+        assert_eq!(rest(&queue), [1000]);
         queue.end_soon();
         assert_eq!(queue.next(), None);
     }

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nervio_bert::{Config, TokenClassifier};
-use nervio_kernels::WeightKind;
+use nervio_kernels::{WeightKind, join};
 use nervio_ner::{Decoder, LabelSet, Piece, word_labels};
 use nervio_tokenizer::{Encoding, Tokenizer};
 use nervio_weights::BertTensors;
 use rayon::ThreadPool;
-use rayon::prelude::*;
 
 use crate::engine::Engine;
 use crate::jobs::jobs;
@@ -184,12 +183,11 @@ impl Recognizer {
             let pairs = documents.iter().zip(planned);
             return pairs.map(|(document, planned)| finish(document, &planned?)).collect();
         }
-        let mut planned: Vec<_> = self.pool.install(|| documents.par_iter().map(plan).collect());
+        let documents: Vec<_> = documents.iter().collect();
+        let mut planned = self.pool.install(|| map(documents.clone(), &plan));
         self.score(&mut planned, reading);
-        self.pool.install(|| {
-            let pairs = documents.par_iter().zip(planned);
-            pairs.map(|(document, planned)| finish(document, &planned?)).collect()
-        })
+        let pairs: Vec<_> = documents.into_iter().zip(planned).collect();
+        self.pool.install(|| map(pairs, &|(document, planned)| finish(document, &planned?)))
     }
 
     /// Fills in the logits of every window.
@@ -258,4 +256,17 @@ impl Recognizer {
         };
         encoding.pieces.iter().map(view).collect()
     }
+}
+
+/// What `work` makes of each item, by all threads of the current pool.
+fn map<T: Send, R: Send>(mut items: Vec<T>, work: &(impl Fn(T) -> R + Sync)) -> Vec<R> {
+    if items.len() < 2 {
+        return items.into_iter().map(work).collect();
+    }
+    let second = items.split_off(items.len() / 2);
+    let (mut first, mut results) = (items, (Vec::new(), Vec::new()));
+    let (left, right) = (&mut results.0, &mut results.1);
+    join(|| *left = map(std::mem::take(&mut first), work), || *right = map(second, work));
+    results.0.append(&mut results.1);
+    results.0
 }
