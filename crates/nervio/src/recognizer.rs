@@ -23,8 +23,9 @@ const SHARED_BYTES: usize = 1 << 14;
 
 /// A loaded model with its tokenizer, decoder and threads. Share it by reference among threads.
 ///
-/// Threads that call it at the same time have their turn in the order in which they came. Short calls that wait are
-/// computed together, and in the middle of long ones, with the bits that they have alone.
+/// Threads that call it at the same time have their turn in the order in which they came; long calls make way for
+/// each other. Short calls that wait are computed together, and in the middle of long ones, with the bits that they
+/// have alone.
 ///
 /// ```no_run
 /// use nervio::{ModelSource, Recognizer};
@@ -264,9 +265,8 @@ fn map<T: Send, R: Send>(mut items: Vec<T>, work: &(impl Fn(T) -> R + Sync)) -> 
         return items.into_iter().map(work).collect();
     }
     let second = items.split_off(items.len() / 2);
-    let (mut first, mut results) = (items, (Vec::new(), Vec::new()));
-    let (left, right) = (&mut results.0, &mut results.1);
-    join(|| *left = map(std::mem::take(&mut first), work), || *right = map(second, work));
-    results.0.append(&mut results.1);
-    results.0
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    join(|| left = map(items, work), || right = map(second, work));
+    left.append(&mut right);
+    left
 }
