@@ -62,7 +62,13 @@ impl Tiles {
     }
 
     /// Cannot be called.
-    pub fn multiply_bytes(self, _left: &[u8], _right: &[i8], _sums: &mut [i32], _next: &[i8]) {
+    pub fn multiply_bytes(
+        self,
+        _left: (&[u8], usize),
+        _right: &[i8],
+        _sums: (&mut [i32], bool),
+        _next: &[i8],
+    ) {
         match self {}
     }
 

@@ -13,7 +13,7 @@ use super::packed_matrix::Panels;
 use super::row_panels::RowPanels;
 use super::steps::Steps;
 use super::tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, finish};
-use super::tiles::Int8Rows;
+use super::tiles::Int8Tiles;
 use super::widening::Begun;
 use crate::activation::Activation;
 use crate::aligned::Aligned;
@@ -29,8 +29,8 @@ pub(crate) enum Left<'a> {
     Float(FloatLeft<'a>),
     /// The same in bytes.
     Int8(Int8Left<'a>),
-    /// Bytes row by row, for tile registers.
-    Int8Rows(Int8Rows<'a>),
+    /// Bytes, for tile registers.
+    Int8Tiles(Int8Tiles<'a>),
     /// Floats row by row, `[rows][k]`, for tile registers.
     Rows(&'a [f32]),
 }

@@ -77,9 +77,9 @@ use self::int8::Int8Left;
 use self::packed_matrix::Panels;
 use self::pieces::{border, multiply_split};
 use self::plan::{pieces_of_part, quantizing_threads, split_by_threads, spread, tile_rows};
-use self::quantize::{quantize_left, quantize_rows};
+use self::quantize::{quantize_left, quantize_tiles};
 use self::tall::multiply_tall;
-use self::tiles::{Int8Rows, multiply_tiles, tiles_for};
+use self::tiles::{Int8Tiles, multiply_tiles, tiles_for};
 use self::widening::stretch;
 use crate::parallel::{Block, Cut, RowBorders, for_each_block, for_each_part};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
@@ -169,9 +169,9 @@ impl Job<'_> {
             return cut.multiply((self.isa, tiles), out);
         }
         let cut = Cut {
-            rows: match split {
-                Some(_) => RowBorders::Every(Tiles::ROWS),
-                None => RowBorders::Panels(product.rows),
+            rows: match product.left {
+                Left::Rows(_) | Left::Int8Tiles(_) => RowBorders::Every(Tiles::ROWS),
+                Left::Float(_) | Left::Int8(_) => RowBorders::Panels(product.rows),
             },
             column_step: self.weights.panel_width(),
             cost: product.depth,
@@ -185,7 +185,7 @@ impl Job<'_> {
 
 /// Computes one block of the result with the tile that its rows were packed for.
 fn multiply_packed(isa: Isa, product: &Product<'_>, block: Block<'_>, buffers: &mut LeafBuffers) {
-    if let (Left::Int8Rows(left), Panels::Int8(panels), Some(tiles)) =
+    if let (Left::Int8Tiles(left), Panels::Int8(panels), Some(tiles)) =
         (product.left, product.panels, isa.tiles())
     {
         return multiply_tiles((isa, tiles), product, left, panels, block, &mut buffers.sums);
@@ -227,12 +227,11 @@ fn pack_operand<'a>(
         return Left::Float(FloatLeft { values: packed, start: 0, len: k });
     }
     if tiles_for(isa, weights).is_some() {
-        let count = left.len() / k;
-        let values = buffers.bytes.first((count + Tiles::ROWS) * k);
-        buffers.scales.resize(count, RowScale::default());
-        let (bytes, scales) = (&mut values[..count * k], &mut buffers.scales);
-        quantize_rows(isa, bytes, scales, (left, k), quantizing_threads(pieces));
-        return Left::Int8Rows(Int8Rows { values, scales: &buffers.scales });
+        let padded = (left.len() / k).next_multiple_of(Tiles::ROWS);
+        let values = buffers.bytes.first(padded * k);
+        buffers.scales.resize(padded, RowScale::default());
+        quantize_tiles(isa, values, &mut buffers.scales, (left, k), quantizing_threads(pieces));
+        return Left::Int8Tiles(Int8Tiles { values, scales: &buffers.scales });
     }
     let values = buffers.bytes.first(len);
     buffers.scales.resize(rows.padded(), RowScale::default());

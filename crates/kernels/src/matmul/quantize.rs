@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use nervio_simd::{Isa, Kernel, MAX_LANES, Simd};
+use nervio_simd::{Isa, Kernel, MAX_LANES, Simd, Tiles};
 
 use super::int8::RowScale;
 use super::row_panels::RowPanels;
@@ -11,6 +11,9 @@ use crate::parallel::join;
 
 /// Numbers that a thread quantises at least: fewer take less time than it takes to share them out.
 const SHARE: usize = 1 << 13;
+
+/// Bytes of one tile.
+const TILE_BYTES: usize = Tiles::ROWS * Tiles::BYTE_STEPS;
 
 /// Quantises the left operand, `[rows, k]`, into row panels, on up to `threads` threads: `values` is
 /// `[panels][k / STEP][tile rows][STEP]`, `scales` `[panels][tile rows]`. Bytes of rows and steps past the end are
@@ -42,24 +45,28 @@ pub(crate) fn quantize_left(
     });
 }
 
-/// Quantises the left operand, `[rows, k]`, row by row, on up to `threads` threads: `values` is `[rows, k]`,
-/// `scales` `[rows]`; `k` is not zero and a multiple of the lanes. The numbers are those of [`quantize_left`].
-pub(crate) fn quantize_rows(
+/// Quantises the left operand, `[rows, k]`, into tiles, on up to `threads` threads: `values` is
+/// `[tiles][k / 64][16][64]`, `scales` `[tiles][16]`; `k` is not zero and a multiple of 64. Of rows past the end
+/// nothing is written. The numbers are those of [`quantize_left`].
+pub(crate) fn quantize_tiles(
     isa: Isa,
     values: &mut [u8],
     scales: &mut [RowScale],
     (left, k): (&[f32], usize),
     threads: usize,
 ) {
-    assert_eq!([values.len(), scales.len() * k], [left.len(); 2], "room for rows");
+    let (rows, count) = (left.len() / k, (left.len() / k).div_ceil(Tiles::ROWS));
+    let padded = count * Tiles::ROWS;
+    assert_eq!([values.len(), scales.len()], [padded * k, padded], "room for tiles");
     let threads = threads.min(left.len() / SHARE);
-    in_shares(0..scales.len(), threads, (values, scales), &|rows, values, scales| {
-        let left = &left[rows.start * k..rows.end * k];
-        isa.run(QuantizeRows { values, scales, left, k });
+    in_shares(0..count, threads, (values, scales), &|tiles, values, scales| {
+        let end = (tiles.end * Tiles::ROWS).min(rows);
+        let left = &left[tiles.start * Tiles::ROWS * k..end * k];
+        isa.run(QuantizeTiles { values, scales, left, k });
     });
 }
 
-/// Runs `work` on shares of the rows or panels `units`, with the bytes and scales that belong to them (as many
+/// Runs `work` on shares of the tiles or panels `units`, with the bytes and scales that belong to them (as many
 /// for each), each on a thread.
 fn in_shares<F>(
     units: Range<usize>,
@@ -83,25 +90,32 @@ fn in_shares<F>(
     );
 }
 
-struct QuantizeRows<'a> {
+struct QuantizeTiles<'a> {
     values: &'a mut [u8],
     scales: &'a mut [RowScale],
     left: &'a [f32],
     k: usize,
 }
 
-impl Kernel for QuantizeRows<'_> {
+impl Kernel for QuantizeTiles<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let rows = self.left.chunks_exact(self.k).zip(self.values.chunks_exact_mut(self.k));
-        for ((row, values), to) in rows.zip(self.scales) {
-            let (scale, inverse) = row_scale(s, row);
-            *to = scale;
-            let (inverse, zero) = (s.splat(inverse), s.splat(scale.zero as f32));
-            let chunks = row.chunks_exact(S::LANES).zip(values.chunks_exact_mut(S::LANES));
-            for (chunk, bytes) in chunks {
-                s.store_bytes(s.mul_add(s.load(chunk), inverse, zero), bytes);
+        const { assert!(Tiles::BYTE_STEPS.is_multiple_of(S::LANES), "whole vectors") };
+        let tiles = self.values.chunks_exact_mut(Tiles::ROWS * self.k);
+        let tiles = tiles.zip(self.left.chunks(Tiles::ROWS * self.k));
+        for ((values, rows), scales) in tiles.zip(self.scales.chunks_mut(Tiles::ROWS)) {
+            for ((r, row), to) in rows.chunks_exact(self.k).enumerate().zip(scales) {
+                let (scale, inverse) = row_scale(s, row);
+                *to = scale;
+                let (inverse, zero) = (s.splat(inverse), s.splat(scale.zero as f32));
+                let lines = values[r * Tiles::BYTE_STEPS..].chunks_mut(TILE_BYTES);
+                for (steps, line) in row.chunks_exact(Tiles::BYTE_STEPS).zip(lines) {
+                    let line = line[..Tiles::BYTE_STEPS].chunks_exact_mut(S::LANES);
+                    for (chunk, bytes) in steps.chunks_exact(S::LANES).zip(line) {
+                        s.store_bytes(s.mul_add(s.load(chunk), inverse, zero), bytes);
+                    }
+                }
             }
         }
     }
@@ -263,14 +277,15 @@ mod tests {
             let run = |threads| {
                 let mut packed = vec![9; panels.packed_len(k)];
                 let mut packed_scales = vec![RowScale::default(); panels.padded()];
-                let mut rows = vec![9; count * k];
-                let mut scales = vec![RowScale::default(); count];
+                let padded = count.next_multiple_of(Tiles::ROWS);
+                let mut tiles = vec![9; padded * k];
+                let mut scales = vec![RowScale::default(); padded];
                 let operand = (&left[..], k);
                 pool.install(|| {
                     quantize_left(isa, &mut packed, &mut packed_scales, operand, panels, threads);
-                    quantize_rows(isa, &mut rows, &mut scales, operand, threads);
+                    quantize_tiles(isa, &mut tiles, &mut scales, operand, threads);
                 });
-                (packed, packed_scales, rows, scales)
+                (packed, packed_scales, tiles, scales)
             };
             let alone = run(1);
             let of_rows: Vec<RowScale> = (0..panels.count())

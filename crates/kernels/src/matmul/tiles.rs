@@ -1,8 +1,10 @@
 //! 8-bit products by tile registers (AMX): the sums of a whole column panel at once.
 //!
 //! The processor multiplies 16 rows of 64 bytes with 16 columns of as many in 16 cycles, which is
-//! eight times what its vectors do. Column panels are those of the vectors; rows lie one behind the
-//! other. Sums are exact, so results have the bits of `vpdpbusd`.
+//! eight times what its vectors do. Column panels are those of the vectors; rows lie in the tiles that are
+//! loaded. Sums are exact, so results have the bits of `vpdpbusd`, wherever depth is cut.
+
+use std::ops::Range;
 
 use nervio_simd::{Isa, Kernel, Simd, Tiles};
 
@@ -19,12 +21,19 @@ const VECTORS: usize = 2;
 /// Rows that the activation takes at once: they are still in the L1.
 const ACTIVATION_ROWS: usize = 8;
 
-/// The left operand in bytes, row by row.
+/// Steps of k at most for which many rows are multiplied by a panel before its next ones: those of 32 rows and of
+/// the panel stay in the L1 together.
+const CUT: usize = 512;
+
+/// Rows that are multiplied at once: with no more than these, a panel is read but once.
+const BLOCK_ROWS: usize = 2 * Tiles::ROWS;
+
+/// The left operand in bytes, in tiles of 16 rows.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Int8Rows<'a> {
-    /// `[rows][k]`, with [`Tiles::ROWS`] more, whose bytes do not matter.
+pub(crate) struct Int8Tiles<'a> {
+    /// `[tiles][k / 64][16][64]`; the bytes of rows past the end do not matter.
     pub(crate) values: &'a [u8],
-    /// `[rows]`
+    /// `[tiles][16]`
     pub(crate) scales: &'a [RowScale],
 }
 
@@ -45,7 +54,7 @@ pub(crate) fn tiles_for(isa: Isa, weights: &PackedMatrix) -> Option<Tiles> {
 pub(crate) fn multiply_tiles(
     (isa, tiles): (Isa, Tiles),
     product: &Product<'_>,
-    left: Int8Rows<'_>,
+    left: Int8Tiles<'_>,
     panels: Int8Panels<'_>,
     mut block: Block<'_>,
     sums: &mut Aligned<i32>,
@@ -54,6 +63,7 @@ pub(crate) fn multiply_tiles(
     let padded = rows.next_multiple_of(Tiles::ROWS);
     let sums = sums.first(padded * Tiles::COLUMNS);
     let values = &left.values[block.row * depth..(block.row + padded) * depth];
+    let stride = Tiles::ROWS * depth;
     let scales = &left.scales[block.row..block.row + rows];
     let panel_len = depth * Tiles::COLUMNS;
     let _configured = tiles.configure();
@@ -61,7 +71,13 @@ pub(crate) fn multiply_tiles(
         let at_column = block.column + column;
         let (panel, behind) = panels.values[at_column * depth..].split_at(panel_len);
         // The panel beside the block's last is most often what this thread computes next.
-        tiles.multiply_bytes(values, panel, sums, &behind[..panel_len.min(behind.len())]);
+        let next = &behind[..panel_len.min(behind.len())];
+        for steps in cuts(depth, rows) {
+            let left = &values[steps.start * Tiles::ROWS..];
+            let at = steps.start * Tiles::COLUMNS..steps.end * Tiles::COLUMNS;
+            let (right, next) = (&panel[at.clone()], next.get(at).unwrap_or(&[]));
+            tiles.multiply_bytes((left, stride), right, (sums, steps.start == 0), next);
+        }
         let columns = at_column..at_column + Tiles::COLUMNS;
         let right = Int8Panel {
             values: panel,
@@ -71,6 +87,14 @@ pub(crate) fn multiply_tiles(
         let end = PanelEnd { product, block: &mut block, column };
         isa.run(Finish { end, sums, scales, right });
     }
+}
+
+/// The steps of `depth` in about equal parts, in the order in which `rows` rows take them.
+fn cuts(depth: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let tiles = depth / Tiles::BYTE_STEPS;
+    let count = if rows <= BLOCK_ROWS { 1 } else { depth.div_ceil(CUT) };
+    let at = move |cut: usize| cut * tiles / count * Tiles::BYTE_STEPS;
+    (0..count).map(move |cut| at(cut)..at(cut + 1))
 }
 
 /// A column panel of a block of the result, to be finished.

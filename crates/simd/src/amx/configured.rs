@@ -54,7 +54,7 @@ mod tests {
         let Some(tiles) = Tiles::new() else { return };
         let product = || {
             let mut sums = [0; 512];
-            tiles.multiply_bytes(&[2; 1024], &[3; 2048], &mut sums, &[]);
+            tiles.multiply_bytes((&[2; 1024], 1024), &[3; 2048], (&mut sums, true), &[]);
             assert_eq!(sums, [384; 512]);
         };
         product();
