@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use nervio_simd::{Isa, Kernel, Simd, Tiles};
 
+use super::ahead::LINE;
 use super::block::Product;
 use super::int8::{Int8Panel, Int8Panels, RowScale, to_numbers};
 use super::packed_matrix::{PackedMatrix, WeightKind};
@@ -17,6 +18,9 @@ use crate::parallel::Block;
 
 /// Vectors in a row of a column panel.
 const VECTORS: usize = 2;
+
+/// Rows whose lines are asked for before they are finished, as long as a line takes to come.
+const ROWS_AHEAD: usize = 8;
 
 /// Rows that the activation takes at once: they are still in the L1.
 const ACTIVATION_ROWS: usize = 8;
@@ -105,24 +109,47 @@ pub(crate) struct PanelEnd<'a, 'b> {
     pub(crate) column: usize,
 }
 
-impl PanelEnd<'_, '_> {
+impl<'a> PanelEnd<'a, '_> {
     /// Adds what belongs to a row of sums, and stores it.
     #[inline(always)]
     pub(crate) fn row<S: Simd>(&mut self, s: S, row: usize, sums: [S::Vector; VECTORS]) {
-        let width = VECTORS * S::LANES;
-        if width != Tiles::COLUMNS {
+        if VECTORS * S::LANES != Tiles::COLUMNS {
             unreachable!("only the leg with tiles comes here");
         }
+        let at_column = self.block.column + self.column;
+        let residual = self.residual(row);
+        let place = Place {
+            out: self.block.out.tile(row, self.column, Tiles::COLUMNS),
+            parked: false,
+            bias: self.product.epilogue.bias().map(|bias| &bias[at_column..][..Tiles::COLUMNS]),
+            residual: residual.map(|residual| (residual, Tiles::COLUMNS)),
+        };
+        finish::<S, 1, VECTORS>(s, [sums], place);
+    }
+
+    /// The panel's columns of the residual of a row, if there is one.
+    #[inline(always)]
+    fn residual(&self, row: usize) -> Option<&'a [f32]> {
         let Product { epilogue, first_row, columns, .. } = *self.product;
         let at_column = self.block.column + self.column;
         let first = (first_row + self.block.row + row) * columns + at_column;
-        let place = Place {
-            out: self.block.out.tile(row, self.column, width),
-            parked: false,
-            bias: epilogue.bias().map(|bias| &bias[at_column..][..width]),
-            residual: epilogue.residual().map(|residual| (&residual[first..], columns)),
-        };
-        finish::<S, 1, VECTORS>(s, [sums], place);
+        epilogue.residual().map(|residual| &residual[first..][..Tiles::COLUMNS])
+    }
+
+    /// Asks for the lines of a row, if there is one. They lie a whole row from those of the next, which no
+    /// processor foresees, and were last used a layer ago.
+    #[inline(always)]
+    fn ask<S: Simd>(&mut self, s: S, row: usize) {
+        if row >= self.block.out.rows() {
+            return;
+        }
+        let residual = self.residual(row).unwrap_or(&[]);
+        let out = &self.block.out.row(row)[self.column..][..Tiles::COLUMNS];
+        for lines in [out, residual] {
+            for line in lines.chunks(LINE / size_of::<f32>()) {
+                s.prefetch(&line[0]);
+            }
+        }
     }
 
     /// Applies the activation to the finished rows.
@@ -156,6 +183,7 @@ impl Kernel for Finish<'_, '_> {
             let sums = [[s.load_i32(sums), s.load_i32(&sums[S::LANES..])]];
             let [numbers] =
                 to_numbers::<S, 1, VECTORS>(s, sums, std::slice::from_ref(scale), right);
+            end.ask(s, row + ROWS_AHEAD);
             end.row(s, row, numbers);
         }
         end.activate(s);
