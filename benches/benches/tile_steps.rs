@@ -1,8 +1,9 @@
-//! The innermost loop of float products by tile registers (AMX) alone: one thread, no blocks, no
-//! epilogue; weights from the second-level cache or from memory.
+//! The innermost loops of products by tile registers (AMX) alone, of floats and of bytes: one thread, no
+//! blocks, no epilogue; weights from the second-level cache or from memory.
 //!
-//! An element of the throughput is a step: 32 rows (or fewer) by 32 columns, 32 deep, so its inverse is the
-//! time of one. Prints nothing where there are no such registers.
+//! An element of the throughput is a step: 32 rows (or fewer) by 32 columns, 32 deep (bytes: 64), so its inverse
+//! is the time of one. Bytes are multiplied with all steps of a panel at once and some at a time. Prints nothing
+//! where there are no such registers.
 //!
 //! `cargo bench -p nervio-benches --bench tile_steps`
 
@@ -55,6 +56,66 @@ fn split(tiles: Tiles, rows: usize, depth: usize) -> Aligned<bf16> {
     pieces
 }
 
+/// Rows and depth of the products of bytes.
+const BYTE_SHAPES: [(usize, usize); 5] =
+    [(32, 3072), (64, 3072), (128, 768), (128, 1536), (128, 3072)];
+
+/// Steps at a time; the last is all of them.
+const CUTS: [usize; 3] = [384, 512, 3072];
+
+fn byte_steps(criterion: &mut Criterion) {
+    let Some(tiles) = Isa::best().tiles() else { return };
+    let len = PLACES.map(|(_, len)| len).into_iter().max().unwrap_or(0);
+    let mut weights = Aligned::<i8>::new(len);
+    let weights: &mut [i8] = weights.as_mut_slice();
+    for (weight, x) in weights.iter_mut().zip((0_u32..).map(|i| i.wrapping_mul(0x9e37_79b9))) {
+        *weight = (x >> 24) as i8;
+    }
+    let mut group = criterion.benchmark_group("tile_steps_bytes");
+    for (rows, depth) in BYTE_SHAPES {
+        let mut left = Aligned::<u8>::new(rows * depth);
+        let left: &mut [u8] = left.as_mut_slice();
+        for (byte, x) in left.iter_mut().zip((0_u32..).map(|i| i.wrapping_mul(0x85eb_ca77))) {
+            *byte = (x >> 24) as u8;
+        }
+        let left: &[u8] = left;
+        group.throughput(Throughput::Elements((rows.div_ceil(32) * depth / 64) as u64));
+        for (place, len) in PLACES {
+            for cut in CUTS.map(|cut| cut.min(depth)).into_iter().filter(|cut| depth % cut == 0) {
+                let id =
+                    BenchmarkId::new(place, format!("{rows} rows of {depth}, {cut} at a time"));
+                group.bench_function(id, |bencher| {
+                    walk_bytes(bencher, tiles, (left, rows), &weights[..len], (depth, cut));
+                });
+            }
+        }
+    }
+}
+
+/// Multiplies rows by one panel of the weights after the other, `cut` steps at a time.
+fn walk_bytes(
+    bencher: &mut Bencher<'_>,
+    tiles: Tiles,
+    (left, rows): (&[u8], usize),
+    weights: &[i8],
+    (depth, cut): (usize, usize),
+) {
+    let panels: Vec<&[i8]> = weights.chunks_exact(depth * Tiles::COLUMNS).collect();
+    let mut sums = Aligned::<i32>::new(rows * Tiles::COLUMNS);
+    let (sums, mut at): (&mut [i32], _) = (sums.as_mut_slice(), 0);
+    let _configured = tiles.configure();
+    bencher.iter(|| {
+        let next = (at + 1) % panels.len();
+        let parts = panels[at].chunks(cut * Tiles::COLUMNS);
+        let parts = parts.zip(panels[next].chunks(cut * Tiles::COLUMNS));
+        for (start, (right, next)) in (0..depth).step_by(cut).zip(parts) {
+            let left = (&left[start * Tiles::ROWS..], depth * Tiles::ROWS);
+            tiles.multiply_bytes(left, right, (sums, start == 0), next);
+        }
+        at = next;
+    });
+}
+
 /// Multiplies rows by one panel of the weights after the other, over and over again.
 fn walk(
     bencher: &mut Bencher<'_>,
@@ -78,5 +139,5 @@ fn walk(
     });
 }
 
-criterion_group!(benches, steps);
+criterion_group!(benches, steps, byte_steps);
 criterion_main!(benches);

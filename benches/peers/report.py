@@ -28,7 +28,8 @@ def machine(threads, rounds):
         pass
     values = {line.split(":")[0].strip(): line.split(":")[1].strip() for line in lines if ":" in line}
     flags = values.get("flags", "").split()
-    known = [name for name in ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni") if name in flags]
+    telling = ("avx2", "fma", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "amx_bf16")
+    known = [name for name in telling if name in flags]
     versions = {}
     for package in PACKAGES:
         try:

@@ -321,7 +321,8 @@ fn tile_registers_have_the_bits_of_vectors() {
         return;
     };
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
-    for (n, k) in [(32, 64), (96, 768), (288, 192)] {
+    // From 33 rows on 768 steps are cut in two, 1,088 in three uneven parts.
+    for (n, k) in [(32, 64), (96, 768), (64, 1088), (288, 192)] {
         let (bytes, scales, _) = bytes_and_scales(vectors, n, k);
         let bias = matrix(3, 1, n);
         for m in [1, 15, 16, 17, 31, 32, 33, 65, 193, 400] {
