@@ -64,6 +64,7 @@ pub(crate) fn multiply_tiles(
     sums: &mut Aligned<i32>,
 ) {
     let (depth, rows) = (product.depth, block.out.rows());
+    assert!(block.row.is_multiple_of(Tiles::ROWS), "blocks begin with a tile of rows");
     let padded = rows.next_multiple_of(Tiles::ROWS);
     let sums = sums.first(padded * Tiles::COLUMNS);
     let values = &left.values[block.row * depth..(block.row + padded) * depth];
