@@ -6,7 +6,7 @@ use bytemuck::Pod;
 use half::bf16;
 
 use crate::aligned::Aligned;
-use crate::matmul::RowScale;
+use crate::matmul::{RowRange, RowScale};
 
 /// All scratch memory of the kernels: one per concurrent forward pass.
 ///
@@ -43,6 +43,8 @@ pub(crate) struct LeafBuffers {
     /// The same in bytes, with the scale of each row, if the weights are 8-bit integers.
     pub(crate) bytes: Aligned<u8>,
     pub(crate) scales: Vec<RowScale>,
+    /// The ranges of rows of intermediate states, of both halves of them.
+    pub(crate) ranges: Vec<RowRange>,
     /// The sums of one column panel by tile registers.
     pub(crate) sums: Aligned<i32>,
     /// Rows of the left operand in pieces of bfloat16, two steps of a column panel, and their sums.
@@ -66,6 +68,7 @@ impl LeafBuffers {
         let pieces = self.pieces.bytes() + self.states.bytes() + self.ring.bytes();
         let pieces = pieces + self.sums_f32.bytes();
         let scales = scales.capacity() * size_of::<RowScale>();
+        let scales = scales + self.ranges.capacity() * size_of::<RowRange>();
         let heads = float32.bytes() + int16.bytes();
         let left = left.bytes() + states_f32.bytes() + self.query_key_value.bytes();
         widened.bytes() + left + bytes.bytes() + scales + sums.bytes() + pieces + heads

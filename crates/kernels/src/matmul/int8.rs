@@ -11,7 +11,7 @@
 //! Scales are per token, so that a token's result depends on its own numbers alone: in any batch,
 //! beside any neighbours, it has the same bits.
 
-use nervio_simd::Simd;
+use nervio_simd::{Simd, Tiles};
 
 use super::ahead::{Ahead, LINE};
 use super::tile::STEP;
@@ -23,6 +23,14 @@ pub(crate) struct RowScale {
     pub(crate) zero: i32,
 }
 
+impl RowScale {
+    /// What numbers are multiplied by to become bytes: 0 for a row of zeros, or with a number that is not finite.
+    #[inline(always)]
+    pub(crate) fn inverse(self) -> f32 {
+        if self.scale > 0.0 { 1.0 / self.scale } else { 0.0 }
+    }
+}
+
 /// Borrowed column panels of 8-bit weights.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Int8Panels<'a> {
@@ -32,6 +40,19 @@ pub(crate) struct Int8Panels<'a> {
     pub(crate) scales: &'a [f32],
     /// The sum of each row of the weights, `[panels * width]`.
     pub(crate) sums: &'a [i32],
+}
+
+impl<'a> Int8Panels<'a> {
+    /// The panel that begins with `column`, of panels of 32.
+    pub(crate) fn panel(self, column: usize) -> Int8Panel<'a> {
+        let columns = column..column + Tiles::COLUMNS;
+        let depth = self.values.len() / self.sums.len();
+        Int8Panel {
+            values: &self.values[columns.start * depth..columns.end * depth],
+            scales: &self.scales[columns.clone()],
+            sums: &self.sums[columns],
+        }
+    }
 }
 
 /// One column panel.

@@ -52,7 +52,7 @@ pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
 const LARGE_BYTES_ROWS: usize = 72;
 
 /// Whether tile registers multiply `weights` in 8 bits that come from memory.
-fn large_bytes(isa: Isa, weights: &PackedMatrix) -> bool {
+pub(crate) fn large_bytes(isa: Isa, weights: &PackedMatrix) -> bool {
     weights.kind() == WeightKind::Int8 && large(weights) && tiles_for(isa, weights).is_some()
 }
 

@@ -101,22 +101,100 @@ impl Kernel for QuantizeTiles<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        const { assert!(Tiles::BYTE_STEPS.is_multiple_of(S::LANES), "whole vectors") };
         let tiles = self.values.chunks_exact_mut(Tiles::ROWS * self.k);
         let tiles = tiles.zip(self.left.chunks(Tiles::ROWS * self.k));
         for ((values, rows), scales) in tiles.zip(self.scales.chunks_mut(Tiles::ROWS)) {
-            for ((r, row), to) in rows.chunks_exact(self.k).enumerate().zip(scales) {
-                let (scale, inverse) = row_scale(s, row);
-                *to = scale;
-                let (inverse, zero) = (s.splat(inverse), s.splat(scale.zero as f32));
-                let lines = values[r * Tiles::BYTE_STEPS..].chunks_mut(TILE_BYTES);
-                for (steps, line) in row.chunks_exact(Tiles::BYTE_STEPS).zip(lines) {
-                    let line = line[..Tiles::BYTE_STEPS].chunks_exact_mut(S::LANES);
-                    for (chunk, bytes) in steps.chunks_exact(S::LANES).zip(line) {
-                        s.store_bytes(s.mul_add(s.load(chunk), inverse, zero), bytes);
-                    }
-                }
+            for ((r, row), scale) in rows.chunks_exact(self.k).enumerate().zip(scales) {
+                *scale = RowRange::of(s, row).scale::<S>();
+                quantize_row_of_tile(s, row, *scale, &mut values[r * Tiles::BYTE_STEPS..]);
             }
+        }
+    }
+}
+
+/// Quantises some of the depth of the left operand, `[rows, k]`, whose scales are known, into the tiles of
+/// [`quantize_tiles`] on this thread.
+pub(crate) fn quantize_part(
+    isa: Isa,
+    values: &mut [u8],
+    scales: &[RowScale],
+    (left, k): (&[f32], usize),
+) {
+    isa.run(QuantizePart { values, scales, left, k });
+}
+
+struct QuantizePart<'a> {
+    values: &'a mut [u8],
+    scales: &'a [RowScale],
+    left: &'a [f32],
+    k: usize,
+}
+
+impl Kernel for QuantizePart<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let rows = self.left.chunks_exact(self.k).zip(self.scales).enumerate();
+        for (r, (row, scale)) in rows {
+            let tile = r / Tiles::ROWS * Tiles::ROWS * self.k;
+            let first = tile + r % Tiles::ROWS * Tiles::BYTE_STEPS;
+            quantize_row_of_tile(s, row, *scale, &mut self.values[first..]);
+        }
+    }
+}
+
+/// Quantises a row into its lines of a tile; `values` begins with the first.
+#[inline(always)]
+fn quantize_row_of_tile<S: Simd>(s: S, row: &[f32], scale: RowScale, values: &mut [u8]) {
+    const { assert!(Tiles::BYTE_STEPS.is_multiple_of(S::LANES), "whole vectors") };
+    let (inverse, zero) = (s.splat(scale.inverse()), s.splat(scale.zero as f32));
+    let lines = values.chunks_mut(TILE_BYTES);
+    for (steps, line) in row.chunks_exact(Tiles::BYTE_STEPS).zip(lines) {
+        let line = line[..Tiles::BYTE_STEPS].chunks_exact_mut(S::LANES);
+        for (chunk, bytes) in steps.chunks_exact(S::LANES).zip(line) {
+            s.store_bytes(s.mul_add(s.load(chunk), inverse, zero), bytes);
+        }
+    }
+}
+
+/// The ranges of all rows of some of the depth of the left operand, `[rows, k]`.
+pub(crate) fn row_ranges(isa: Isa, (left, k): (&[f32], usize), ranges: &mut [RowRange]) {
+    isa.run(Ranges { left, k, ranges });
+}
+
+struct Ranges<'a> {
+    left: &'a [f32],
+    k: usize,
+    ranges: &'a mut [RowRange],
+}
+
+impl Kernel for Ranges<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for (row, range) in self.left.chunks_exact(self.k).zip(self.ranges) {
+            *range = RowRange::of(s, row);
+        }
+    }
+}
+
+/// The scales of rows of which there are the ranges of both halves of the depth.
+pub(crate) fn scales_of_halves(isa: Isa, halves: [&[RowRange]; 2], scales: &mut [RowScale]) {
+    isa.run(ScalesOfHalves { halves, scales });
+}
+
+struct ScalesOfHalves<'a> {
+    halves: [&'a [RowRange]; 2],
+    scales: &'a mut [RowScale],
+}
+
+impl Kernel for ScalesOfHalves<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let [lower, upper] = self.halves;
+        for ((lower, upper), scale) in lower.iter().zip(upper).zip(self.scales) {
+            *scale = lower.with(*upper).scale::<S>();
         }
     }
 }
@@ -134,9 +212,9 @@ impl Kernel for QuantizePanel<'_> {
     fn run<S: Simd>(self, s: S) {
         self.values.fill(0);
         for (r, row) in self.rows.chunks_exact(self.k).enumerate() {
-            let (scale, inverse) = row_scale(s, row);
+            let scale = RowRange::of(s, row).scale::<S>();
             self.scales[r] = scale;
-            let (inverse, zero) = (s.splat(inverse), s.splat(scale.zero as f32));
+            let (inverse, zero) = (s.splat(scale.inverse()), s.splat(scale.zero as f32));
             let mut bytes = [0_u8; 2 * MAX_LANES];
             // Two vectors at a time are a whole number of quads on every level.
             let mut chunks = row.chunks_exact(2 * S::LANES);
@@ -176,32 +254,55 @@ fn store_bytes_by_quads<S: Simd>(bytes: &[u8], blocks: &mut [u8], r: usize) {
     }
 }
 
-/// The scale of a row, from its smallest to its largest number and zero, and its inverse.
-#[inline(always)]
-fn row_scale<S: Simd>(s: S, row: &[f32]) -> (RowScale, f32) {
-    let zero = s.splat(0.0);
-    let (mut low, mut high, mut poison) = (zero, zero, zero);
-    let (whole, rest) = row.split_at(row.len() / S::LANES * S::LANES);
-    for chunk in whole.chunks_exact(S::LANES) {
-        let x = s.load(chunk);
-        low = s.min(low, x);
-        high = s.max(high, x);
-        // Zero times a number is zero; times an infinity or NaN it is NaN, and stays.
-        poison = s.mul_add(x, zero, poison);
+/// From where to where the numbers of a row go, with zero among them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RowRange {
+    low: f32,
+    high: f32,
+    /// Zero, or not a number if one of the row is not finite.
+    poison: f32,
+}
+
+impl RowRange {
+    /// The range of some numbers of a row.
+    #[inline(always)]
+    fn of<S: Simd>(s: S, row: &[f32]) -> Self {
+        let zero = s.splat(0.0);
+        let (mut low, mut high, mut poison) = (zero, zero, zero);
+        let (whole, rest) = row.split_at(row.len() / S::LANES * S::LANES);
+        for chunk in whole.chunks_exact(S::LANES) {
+            let x = s.load(chunk);
+            low = s.min(low, x);
+            high = s.max(high, x);
+            // Zero times a number is zero; times an infinity or NaN it is NaN, and stays.
+            poison = s.mul_add(x, zero, poison);
+        }
+        let x = s.load_partial(rest);
+        (low, high, poison) = (s.min(low, x), s.max(high, x), s.mul_add(x, zero, poison));
+        Self { low: s.reduce_min(low), high: s.reduce_max(high), poison: s.reduce_add(poison) }
     }
-    let x = s.load_partial(rest);
-    (low, high, poison) = (s.min(low, x), s.max(high, x), s.mul_add(x, zero, poison));
-    let (low, high) = (s.reduce_min(low), s.reduce_max(high));
-    let scale = (high - low) / f32::from(S::BYTE_STEPS) + s.reduce_add(poison);
-    if scale.is_nan() || scale.is_infinite() {
-        return (RowScale { scale: f32::NAN, zero: 0 }, 0.0);
+
+    /// The range of these numbers and of others.
+    fn with(self, other: Self) -> Self {
+        let (low, high) = (self.low.min(other.low), self.high.max(other.high));
+        Self { low, high, poison: self.poison + other.poison }
     }
-    if scale < f32::MIN_POSITIVE {
-        return (RowScale { scale: 0.0, zero: 0 }, 0.0);
+
+    /// The scale of a row with this range.
+    #[inline(always)]
+    fn scale<S: Simd>(self) -> RowScale {
+        let Self { low, high, poison } = self;
+        let scale = (high - low) / f32::from(S::BYTE_STEPS) + poison;
+        if scale.is_nan() || scale.is_infinite() {
+            return RowScale { scale: f32::NAN, zero: 0 };
+        }
+        if scale < f32::MIN_POSITIVE {
+            return RowScale { scale: 0.0, zero: 0 };
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "between 0 and BYTE_STEPS")]
+        let zero = (-low / scale).round_ties_even() as i32 + S::BYTE_LOW;
+        RowScale { scale, zero }
     }
-    #[allow(clippy::cast_possible_truncation, reason = "between 0 and BYTE_STEPS")]
-    let zero = (-low / scale).round_ties_even() as i32 + S::BYTE_LOW;
-    (RowScale { scale, zero }, 1.0 / scale)
 }
 
 /// The scalar reference of [`quantize_left`] for one row: its bytes, and what turns them back.

@@ -68,29 +68,45 @@ pub(crate) fn multiply_tiles(
     let padded = rows.next_multiple_of(Tiles::ROWS);
     let sums = sums.first(padded * Tiles::COLUMNS);
     let values = &left.values[block.row * depth..(block.row + padded) * depth];
-    let stride = Tiles::ROWS * depth;
     let scales = &left.scales[block.row..block.row + rows];
-    let panel_len = depth * Tiles::COLUMNS;
+    let sweep = ByteSweep { tiles, left: values, panels: panels.values, depth, steps: 0..depth };
     let _configured = tiles.configure();
     for column in (0..block.out.columns()).step_by(Tiles::COLUMNS) {
         let at_column = block.column + column;
-        let (panel, behind) = panels.values[at_column * depth..].split_at(panel_len);
-        // The panel beside the block's last is most often what this thread computes next.
-        let next = &behind[..panel_len.min(behind.len())];
-        for steps in cuts(depth, rows) {
-            let left = &values[steps.start * Tiles::ROWS..];
-            let at = steps.start * Tiles::COLUMNS..steps.end * Tiles::COLUMNS;
-            let (right, next) = (&panel[at.clone()], next.get(at).unwrap_or(&[]));
-            tiles.multiply_bytes((left, stride), right, (sums, steps.start == 0), next);
-        }
-        let columns = at_column..at_column + Tiles::COLUMNS;
-        let right = Int8Panel {
-            values: panel,
-            scales: &panels.scales[columns.clone()],
-            sums: &panels.sums[columns],
-        };
+        sweep.panel(at_column, rows, sums);
+        let right = panels.panel(at_column);
         let end = PanelEnd { product, block: &mut block, column };
-        isa.run(Finish { end, sums, scales, right });
+        isa.run(Finish { end, sums: [sums, &[]], scales, right });
+    }
+}
+
+/// Rows in bytes that are multiplied by some steps of column panels.
+pub(crate) struct ByteSweep<'a> {
+    pub(crate) tiles: Tiles,
+    /// The tiles of these steps, `[tiles][steps / 64][16][64]`.
+    pub(crate) left: &'a [u8],
+    /// All panels of the weights, `[panels][depth / 4][32][4]`.
+    pub(crate) panels: &'a [i8],
+    pub(crate) depth: usize,
+    pub(crate) steps: Range<usize>,
+}
+
+impl ByteSweep<'_> {
+    /// The sums of `rows` rows, `[rows][32]` with those that fill up the last tile, with the panel that begins with
+    /// `column`.
+    pub(crate) fn panel(&self, column: usize, rows: usize, sums: &mut [i32]) {
+        let Self { tiles, left, panels, depth, ref steps } = *self;
+        let panel_len = depth * Tiles::COLUMNS;
+        let (panel, behind) = panels[column * depth..].split_at(panel_len);
+        // The panel beside the last is most often what this thread computes next.
+        let next = &behind[..panel_len.min(behind.len())];
+        for cut in cuts(steps.len(), rows) {
+            let left = &left[cut.start * Tiles::ROWS..];
+            let at = [cut.start, cut.end].map(|step| (steps.start + step) * Tiles::COLUMNS);
+            let (right, next) = (&panel[at[0]..at[1]], next.get(at[0]..at[1]).unwrap_or(&[]));
+            let left = (left, Tiles::ROWS * steps.len());
+            tiles.multiply_bytes(left, right, (sums, cut.start == 0), next);
+        }
     }
 }
 
@@ -166,27 +182,42 @@ impl<'a> PanelEnd<'a, '_> {
 }
 
 /// Turns the sums of one column panel into the result.
-struct Finish<'a, 'b> {
-    end: PanelEnd<'a, 'b>,
-    /// `[rows][32]`
-    sums: &'a [i32],
-    scales: &'a [RowScale],
-    right: Int8Panel<'a>,
+pub(crate) struct Finish<'a, 'b> {
+    pub(crate) end: PanelEnd<'a, 'b>,
+    /// `[rows][32]`; of the second half of the depth, if they were summed apart.
+    pub(crate) sums: [&'a [i32]; 2],
+    pub(crate) scales: &'a [RowScale],
+    pub(crate) right: Int8Panel<'a>,
+}
+
+impl Finish<'_, '_> {
+    /// Finishes a row.
+    #[inline(always)]
+    fn row<S: Simd>(&mut self, s: S, row: usize, sums: [S::Int; VECTORS]) {
+        let scale = std::slice::from_ref(&self.scales[row]);
+        let [numbers] = to_numbers::<S, 1, VECTORS>(s, [sums], scale, self.right);
+        self.end.ask(s, row + ROWS_AHEAD);
+        self.end.row(s, row, numbers);
+    }
 }
 
 impl Kernel for Finish<'_, '_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Self { mut end, sums, scales, right } = self;
-        let rows = sums.chunks_exact(Tiles::COLUMNS).zip(scales);
-        for (row, (sums, scale)) in rows.enumerate() {
-            let sums = [[s.load_i32(sums), s.load_i32(&sums[S::LANES..])]];
-            let [numbers] =
-                to_numbers::<S, 1, VECTORS>(s, sums, std::slice::from_ref(scale), right);
-            end.ask(s, row + ROWS_AHEAD);
-            end.row(s, row, numbers);
+    fn run<S: Simd>(mut self, s: S) {
+        let [first, second] = self.sums.map(|sums| sums.chunks_exact(Tiles::COLUMNS));
+        let load = |sums: &[i32]| [s.load_i32(sums), s.load_i32(&sums[S::LANES..])];
+        let count = self.scales.len();
+        if second.len() == 0 {
+            for (row, sums) in first.take(count).enumerate() {
+                self.row(s, row, load(sums));
+            }
+        } else {
+            for (row, (first, second)) in first.zip(second).take(count).enumerate() {
+                let ([a, b], [c, d]) = (load(first), load(second));
+                self.row(s, row, [s.add_i32(a, c), s.add_i32(b, d)]);
+            }
         }
-        end.activate(s);
+        self.end.activate(s);
     }
 }

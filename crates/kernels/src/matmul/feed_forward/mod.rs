@@ -10,12 +10,14 @@
 //! after their sums and after the layer norm, where one kernel after the other has four such places. (Shoeybi et al., "Megatron-LM", arXiv 1909.08053, section 3, cut
 //! the block so between processors.)
 
+mod bytes;
 mod states;
 mod tiles;
 mod vectors;
 
 use nervio_simd::Isa;
 
+use self::bytes::ByBytes;
 use self::tiles::ByTiles;
 use self::vectors::ByVectors;
 use super::block::{Left, Product};
@@ -93,6 +95,9 @@ pub fn feed_forward(
     if let Some(by_tiles) = ByTiles::new(isa, workspace, block, rows) {
         return by_tiles.run(x, out, watch);
     }
+    if let Some(by_bytes) = ByBytes::new(isa, workspace, block, rows) {
+        return by_bytes.run(x, out, room, watch);
+    }
     if let Some(by_vectors) = ByVectors::new(isa, workspace, block, rows) {
         return by_vectors.run(x, out, watch);
     }
@@ -134,8 +139,8 @@ mod tests {
     use half::{bf16, f16};
 
     use super::*;
-    use crate::matmul::Element;
     use crate::matmul::plan::{tall_tiles, thread_rows};
+    use crate::matmul::{Element, WeightKind, nearest_i8};
     use crate::parallel::alone;
 
     fn noise(seed: usize, index: usize) -> f32 {
@@ -159,7 +164,16 @@ mod tests {
                 *out = from(noise(seed, row * k + at) / (k as f32).sqrt());
             }
         };
-        PackedMatrix::pack(isa, n, k, fill, Vec::new())
+        let int8 = PackedMatrix::pack(isa, 0, 0, fill, Vec::new()).kind() == WeightKind::Int8;
+        let scales = if int8 { vec![1.0 / BYTES; n] } else { Vec::new() };
+        PackedMatrix::pack(isa, n, k, fill, scales)
+    }
+
+    /// Weights in bytes are multiplied by this.
+    const BYTES: f32 = 2000.0;
+
+    fn byte(x: f32) -> i8 {
+        nearest_i8(x * BYTES)
     }
 
     /// The parameters of a block.
@@ -261,6 +275,9 @@ mod tests {
             // Weights of both products are widened in several stretches.
             check(isa, (300, 800), f16::from_f32, &[100, 17]);
             check(isa, (32, 0), |x| x, &[100, 1]);
+            // In bytes, cut between halves of the states by tile registers.
+            check(isa, (768, 832), byte, &[150, 100, 33, 17, 16]);
+            check(isa, (64, 1056), byte, &counts);
             // Several steps of depth in the first product, and several stretches of states by tile registers.
             check(isa, (800, 1664), |x| x, &[33, 17]);
             // No whole panels, and fewer states than outputs.
@@ -287,6 +304,56 @@ mod tests {
             let workspace = Workspace::new();
             let is = pool.install(|| ByTiles::new(isa, &workspace, &block, rows).is_some());
             assert_eq!(is, fused, "{threads} threads, {rows} rows");
+        }
+    }
+
+    #[test]
+    fn large_bytes_are_cut_between_two_threads_by_tile_registers() {
+        let Some(isa) = Isa::supported().find(|isa| isa.tiles().is_some()) else { return };
+        let large = Parameters::new(isa, (768, 832), byte);
+        let small = Parameters::new(isa, (704, 832), byte);
+        for (threads, rows, cut) in [
+            (1, 100, false),
+            (2, 16, false),
+            (2, 17, true),
+            (2, 143, true),
+            (2, 144, false),
+            (3, 100, false),
+        ] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let workspace = Workspace::new();
+            let is = |parameters: &Parameters| {
+                let block = parameters.block();
+                pool.install(|| ByBytes::new(isa, &workspace, &block, rows).is_some())
+            };
+            assert_eq!([is(&large), is(&small)], [cut, false], "{threads} threads, {rows} rows");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_not_finite_stays_in_its_row() {
+        let (hidden, rows) = (768, 40);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        for isa in Isa::supported() {
+            let parameters = Parameters::new(isa, (hidden, 832), byte);
+            let run = |x: &[f32]| {
+                let (mut out, mut room) = (vec![0.0; x.len()], vec![0.0; rows * 832]);
+                let both = (x, &mut out[..]);
+                let workspace = Workspace::new();
+                pool.install(|| {
+                    feed_forward(isa, &workspace, &parameters.block(), both, &mut room, &|_| ());
+                });
+                out
+            };
+            let mut x = vector(7, rows * hidden);
+            let clean = run(&x);
+            x[20 * hidden + 5] = f32::INFINITY;
+            let out = run(&x);
+            let (before, rest) = out.split_at(20 * hidden);
+            let (row, after) = rest.split_at(hidden);
+            assert!(bits(before) == bits(&clean[..20 * hidden]), "{isa}");
+            assert!(bits(after) == bits(&clean[21 * hidden..]), "{isa}");
+            assert!(row.iter().all(|x| x.is_nan()), "{isa}");
         }
     }
 

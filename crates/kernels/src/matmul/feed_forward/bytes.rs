@@ -1,0 +1,152 @@
+//! A feed-forward block in 8 bits by tile registers (AMX), cut between two threads in the middle of its states.
+//!
+//! Each thread computes half of the intermediate states of all rows, quantises and multiplies them: of what
+//! the other one computes it takes the ranges of its half of the rows and, of half of the rows, the sums, which are
+//! a quarter of the states. Sums of integers are exact, so the bits are those of two products.
+
+use nervio_simd::{Isa, MatMut, Tiles};
+
+use super::{FeedForward, FeedForwardStep, Watch, product};
+use crate::matmul::block::{Left, Product};
+use crate::matmul::epilogue::Epilogue;
+use crate::matmul::halves::halves_pay;
+use crate::matmul::packed_matrix::Panels;
+use crate::matmul::plan::{large_bytes, pieces_of_part, row_threads};
+use crate::matmul::quantize::{RowRange, quantize_part, row_ranges, scales_of_halves};
+use crate::matmul::row_panels::RowPanels;
+use crate::matmul::tiles::{ByteSweep, Finish, PanelEnd, multiply_tiles};
+use crate::matmul::{RowScale, pack_operand};
+use crate::parallel::{Block, Cut, RowBorders, for_each_block, join, threads};
+use crate::workspace::{LeafPool, Workspace};
+
+/// Time for an element of the result in that of a multiply-add, for the decision whether threads pay.
+const COST: usize = 48;
+
+/// A block in bytes on two threads.
+pub(super) struct ByBytes<'a> {
+    isa: Isa,
+    tiles: Tiles,
+    leaves: &'a LeafPool,
+    block: &'a FeedForward<'a>,
+    rows: RowPanels,
+}
+
+impl<'a> ByBytes<'a> {
+    /// `None` where one product is computed after the other.
+    pub(super) fn new(
+        isa: Isa,
+        workspace: &'a Workspace,
+        block: &'a FeedForward<'a>,
+        rows: usize,
+    ) -> Option<Self> {
+        let (hidden, depth) = (block.output.rows(), block.output.depth());
+        let weights = [block.intermediate, block.output];
+        let shared = weights.into_iter().all(|x| {
+            x.level() == isa.level() && large_bytes(isa, x) && row_threads(isa, x, rows) == 1
+        });
+        let tiles = isa.tiles().filter(|_| shared && threads() == 2)?;
+        let pays = depth > hidden && halves_pay(rows, rows * hidden * depth);
+        let rows = RowPanels::new(rows, Tiles::ROWS);
+        pays.then_some(Self { isa, tiles, leaves: &workspace.leaves, block, rows })
+    }
+
+    /// `room` is `[rows, intermediate]`.
+    pub(super) fn run(&self, x: &[f32], out: &mut [f32], room: &mut [f32], watch: Watch<'_>) {
+        let (isa, block, padded) = (self.isa, self.block, self.rows.padded());
+        let (hidden, depth) = (block.output.rows(), block.output.depth());
+        let (rows, half) = (x.len() / hidden, depth / Tiles::BYTE_STEPS / 2 * Tiles::BYTE_STEPS);
+        let (lower, upper) = room.split_at_mut(rows * half);
+        let second = Epilogue::BiasResidual(block.output_bias, x);
+        let output = product(isa, Left::Rows(&[]), block.output, &second, self.rows, &[]);
+        watch(FeedForwardStep::Intermediate);
+        self.leaves.with(|buffers| {
+            let mut ranges = std::mem::take(&mut buffers.ranges);
+            ranges.resize(2 * rows, RowRange::default());
+            let (low, high) = ranges.split_at_mut(rows);
+            let pieces = pieces_of_part(isa, block.intermediate, 1);
+            let left = pack_operand(isa, buffers, x, self.rows, block.intermediate, pieces);
+            join(|| self.states(left, 0, lower, low), || self.states(left, half, upper, high));
+            watch(FeedForwardStep::Output);
+            buffers.scales.resize(rows, RowScale::default());
+            scales_of_halves(isa, [low, high], &mut buffers.scales);
+            let scales = &buffers.scales[..rows];
+            let (low, high) = buffers.bytes.first(padded * depth).split_at_mut(padded * half);
+            let sums = buffers.sums.first(2 * padded * hidden);
+            let (first, second) = sums.split_at_mut(padded * hidden);
+            join(
+                || self.sum(&output, (lower, scales), 0, low, first),
+                || self.sum(&output, (upper, scales), half, high, second),
+            );
+            watch(FeedForwardStep::LayerNorm);
+            self.add_up(&output, scales, [first, second], MatMut::new(out, hidden));
+            buffers.ranges = ranges;
+        });
+    }
+
+    /// Computes as many states from `column` on as `states` has room for, `[rows, states]`, and the range of each
+    /// row of them.
+    fn states(&self, left: Left<'_>, column: usize, states: &mut [f32], ranges: &mut [RowRange]) {
+        let FeedForward { intermediate, intermediate_bias, activation, .. } = *self.block;
+        let (Left::Int8Tiles(tiles), Panels::Int8(panels)) = (left, intermediate.panels()) else {
+            unreachable!("rows and weights in bytes")
+        };
+        let columns = states.len() / ranges.len();
+        let epilogue = Epilogue::BiasActivation(intermediate_bias, activation);
+        let product = product(self.isa, left, intermediate, &epilogue, self.rows, &[]);
+        let block = Block { out: MatMut::new(states, columns), row: 0, column };
+        self.leaves.with(|buffers| {
+            let both = (self.isa, self.tiles);
+            multiply_tiles(both, &product, tiles, panels, block, &mut buffers.sums);
+        });
+        row_ranges(self.isa, (states, columns), ranges);
+    }
+
+    /// Quantises the states from `first` on, `[rows, states]`, into `bytes` and sums their products with all columns
+    /// of the output weights into `sums`, `[panels][rows][32]`.
+    fn sum(
+        &self,
+        product: &Product<'_>,
+        (states, scales): (&[f32], &[RowScale]),
+        first: usize,
+        bytes: &mut [u8],
+        sums: &mut [i32],
+    ) {
+        let Panels::Int8(panels) = product.panels else { unreachable!("weights in bytes") };
+        let count = states.len() / scales.len();
+        quantize_part(self.isa, bytes, scales, (states, count));
+        let (tiles, depth) = (self.tiles, product.depth);
+        let steps = first..first + count;
+        let sweep = ByteSweep { tiles, left: bytes, panels: panels.values, depth, steps };
+        let _configured = tiles.configure();
+        let panel_sums = sums.chunks_exact_mut(self.rows.padded() * Tiles::COLUMNS);
+        for (panel, sums) in panel_sums.enumerate() {
+            sweep.panel(panel * Tiles::COLUMNS, scales.len(), sums);
+        }
+    }
+
+    /// Adds up the sums of both halves of the states, and stores the result, each thread some rows.
+    fn add_up(
+        &self,
+        product: &Product<'_>,
+        scales: &[RowScale],
+        sums: [&[i32]; 2],
+        out: MatMut<'_>,
+    ) {
+        let Panels::Int8(panels) = product.panels else { unreachable!("weights in bytes") };
+        let panel_sums = self.rows.padded() * Tiles::COLUMNS;
+        let (columns, pieces) = (product.columns, threads());
+        let cut = Cut { rows: RowBorders::All, column_step: columns, cost: COST, pieces };
+        for_each_block(out, &cut, &|mut block| {
+            let rows = block.row..block.row + block.out.rows();
+            let [lower, upper] = sums.map(|sums| sums.chunks_exact(panel_sums));
+            for (panel, (lower, upper)) in lower.zip(upper).enumerate() {
+                let column = panel * Tiles::COLUMNS;
+                let sums = [lower, upper].map(|sums| &sums[rows.start * Tiles::COLUMNS..]);
+                let end = PanelEnd { product, block: &mut block, column };
+                let (scales, right) = (&scales[rows.clone()], panels.panel(column));
+                self.isa.run(Finish { end, sums, scales, right });
+            }
+            self.block.norm.rows(self.isa, block.out);
+        });
+    }
+}
