@@ -7,7 +7,7 @@ use nervio_simd::{Isa, MatMut};
 use super::block::{DEPTH, Left, Product};
 use super::epilogue::Epilogue;
 use super::packed_matrix::{PackedMatrix, WeightKind};
-use super::plan::{pieces_of_part, spread, tile_rows};
+use super::plan::{shares, spread, tile_rows};
 use super::row_panels::RowPanels;
 use super::steps::Steps;
 use super::widening::stretch;
@@ -38,8 +38,8 @@ impl<'a> ByColumns<'a> {
     ) -> Self {
         let count = left.len() / weights.depth();
         let rows = RowPanels::new(count, tile_rows(isa, weights, count));
-        let pieces = pieces_of_part(isa, weights, 1);
-        let left = pack_operand(isa, buffers, left, rows, weights, pieces);
+        let shares = shares(isa, weights, count, 1);
+        let left = pack_operand(isa, buffers, left, rows, weights, shares);
         Self { isa, weights, bias, left, rows }
     }
 

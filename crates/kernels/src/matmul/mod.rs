@@ -77,7 +77,7 @@ use self::halves::{Halves, halves_pay};
 use self::int8::Int8Left;
 use self::packed_matrix::Panels;
 use self::pieces::{border, multiply_split};
-use self::plan::{pieces_of_part, quantizing_threads, split_by_threads, spread, tile_rows};
+use self::plan::{Shares, shares, split_by_threads, spread, tile_rows};
 use self::quantize::{quantize_left, quantize_tiles};
 use self::tall::multiply_tall;
 use self::tiles::{Int8Tiles, multiply_tiles, tiles_for};
@@ -105,12 +105,13 @@ pub fn matmul(
     assert_eq!(isa.level(), weights.level(), "weights packed for another instruction set");
     assert_eq!(left.len() * n, out.len() * k, "matmul: rows of the left operand and of the result");
     epilogue.check(n, out.len());
-    let parts = row_threads(isa, weights, left.len() / k.max(1));
+    let rows = left.len() / k.max(1);
+    let parts = row_threads(isa, weights, rows);
     let job = Job { isa, left, weights, epilogue, leaves: &workspace.leaves };
-    let pieces = pieces_of_part(isa, weights, parts);
+    let shares = shares(isa, weights, rows, parts);
     // The same rows of every product of a forward pass fall to the same thread, as long as none helps
     // another out: they stay in the caches of its core.
-    for_each_part(MatMut::new(out, n), parts, &|out, first| job.part(out, first, pieces));
+    for_each_part(MatMut::new(out, n), parts, &|out, first| job.part(out, first, shares));
 }
 
 /// Rows in about equal blocks of at most [`SUPER_ROWS`].
@@ -130,7 +131,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Packs the rows from `first` on, unless each thread splits its own, then cuts between columns.
-    fn part(&self, mut out: MatMut<'_>, first: usize, pieces: usize) {
+    fn part(&self, mut out: MatMut<'_>, first: usize, shares: Shares) {
         let (n, k) = (self.weights.rows(), self.weights.depth());
         self.leaves.with(|packed| {
             for block in row_blocks(out.rows()) {
@@ -139,7 +140,7 @@ impl Job<'_> {
                     RowPanels::new(block.len(), tile_rows(self.isa, self.weights, block.len()));
                 let left = &self.left[start * k..(first + block.end) * k];
                 let product = Product {
-                    left: pack_operand(self.isa, packed, left, rows, self.weights, pieces),
+                    left: pack_operand(self.isa, packed, left, rows, self.weights, shares),
                     rows,
                     panels: self.weights.panels(),
                     epilogue: self.epilogue,
@@ -150,7 +151,7 @@ impl Job<'_> {
                     spread: spread(self.isa, self.weights, rows),
                     then: &[],
                 };
-                self.block(&product, out.block(block, 0..n), pieces);
+                self.block(&product, out.block(block, 0..n), shares.pieces);
             }
         });
     }
@@ -215,7 +216,7 @@ fn pack_operand<'a>(
     left: &'a [f32],
     rows: RowPanels,
     weights: &PackedMatrix,
-    pieces: usize,
+    shares: Shares,
 ) -> Left<'a> {
     let k = weights.depth();
     if split_by_threads(isa, weights) {
@@ -224,18 +225,18 @@ fn pack_operand<'a>(
     let len = rows.packed_len(k);
     if weights.kind() != WeightKind::Int8 {
         let packed = buffers.left.first(len);
-        pack_rows(isa, packed, left, rows, k, pieces);
+        pack_rows(isa, packed, left, rows, k, shares.pieces);
         return Left::Float(FloatLeft { values: packed, start: 0, len: k });
     }
     if tiles_for(isa, weights).is_some() {
         let padded = (left.len() / k).next_multiple_of(Tiles::ROWS);
         let values = buffers.bytes.first(padded * k);
         buffers.scales.resize(padded, RowScale::default());
-        quantize_tiles(isa, values, &mut buffers.scales, (left, k), quantizing_threads(pieces));
+        quantize_tiles(isa, values, &mut buffers.scales, (left, k), shares.threads);
         return Left::Int8Tiles(Int8Tiles { values, scales: &buffers.scales });
     }
     let values = buffers.bytes.first(len);
     buffers.scales.resize(rows.padded(), RowScale::default());
-    quantize_left(isa, values, &mut buffers.scales, (left, k), rows, quantizing_threads(pieces));
+    quantize_left(isa, values, &mut buffers.scales, (left, k), rows, shares.threads);
     Left::Int8(Int8Left { values, scales: &buffers.scales })
 }

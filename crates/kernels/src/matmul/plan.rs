@@ -49,10 +49,10 @@ pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
 }
 
 /// [`thread_rows`] of [`large_bytes`].
-const LARGE_BYTES_ROWS: usize = 72;
+const LARGE_BYTES_ROWS: usize = 96;
 
 /// Whether tile registers multiply `weights` in 8 bits that come from memory.
-pub(crate) fn large_bytes(isa: Isa, weights: &PackedMatrix) -> bool {
+fn large_bytes(isa: Isa, weights: &PackedMatrix) -> bool {
     weights.kind() == WeightKind::Int8 && large(weights) && tiles_for(isa, weights).is_some()
 }
 
@@ -103,16 +103,33 @@ pub(crate) fn tile_rows(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize 
 /// splits its rows by itself has one: it would split them anew for each.
 const PIECES: usize = 4;
 
-/// Pieces of columns into which each of `parts` parts of rows is cut.
-pub(crate) fn pieces_of_part(isa: Isa, weights: &PackedMatrix, parts: usize) -> usize {
-    let each = if split_by_threads(isa, weights) { 1 } else { PIECES };
-    let threads = threads();
-    if threads == 1 { 1 } else { (each * threads).div_ceil(parts) }
+/// Multiply-adds of a piece in 8 bits for which it pays to hand it out, by vectors: some 20 µs.
+const BYTES_GRAIN: usize = 1 << 22;
+
+/// The same by tile registers: some 10 µs.
+const TILES_GRAIN: usize = 1 << 24;
+
+/// How each of some parts of the rows of a product is shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shares {
+    /// Pieces of columns.
+    pub(crate) pieces: usize,
+    /// Threads for which they are, and which share the quantising of rows.
+    pub(crate) threads: usize,
 }
 
-/// Threads that share the quantising of rows whose columns are cut into so many pieces.
-pub(crate) fn quantizing_threads(pieces: usize) -> usize {
-    pieces.div_ceil(PIECES)
+/// How each of `parts` parts of `rows` rows is shared out.
+pub(crate) fn shares(isa: Isa, weights: &PackedMatrix, rows: usize, parts: usize) -> Shares {
+    let threads = threads();
+    let of_thread = rows.saturating_mul(weights.depth()).saturating_mul(weights.rows()) / threads;
+    let each = match weights.kind() {
+        _ if threads == 1 || split_by_threads(isa, weights) => 1,
+        WeightKind::Int8 if tiles_for(isa, weights).is_some() => of_thread / TILES_GRAIN,
+        WeightKind::Int8 => of_thread / BYTES_GRAIN,
+        WeightKind::F32 | WeightKind::F16 | WeightKind::BF16 => PIECES,
+    };
+    let pieces = (each.clamp(1, PIECES) * threads).div_ceil(parts);
+    Shares { pieces, threads: threads.div_ceil(parts) }
 }
 
 /// Whether each thread splits the left operand for itself: so it is with products of floats in pieces.
@@ -146,13 +163,30 @@ mod tests {
                 pool.install(|| row_threads(isa, weights, rows))
             };
             if isa.tiles().is_some() {
-                let rows = [143, 144, 288, 1000];
+                let rows = [191, 192, 384, 1000];
                 assert_eq!(rows.map(|rows| of(&large, 2, rows)), [1, 2, 2, 2]);
                 assert_eq!(rows.map(|rows| of(&large, 4, rows)), [1, 1, 4, 4]);
             }
             // Those that stay near, as everywhere else, by as many threads as have enough.
             let own = thread_rows(isa, &small);
             assert_eq!([own, 2 * own, 9 * own].map(|rows| of(&small, 3, rows)), [1, 2, 3]);
+        }
+    }
+
+    #[test]
+    fn few_bytes_are_cut_into_as_many_pieces_as_threads() {
+        for isa in Isa::supported() {
+            let weights =
+                PackedMatrix::pack(isa, 384, 384, |_, row: &mut [i8]| row.fill(1), vec![1.0; 384]);
+            let of = |threads: usize, rows, parts| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| shares(isa, &weights, rows, parts))
+            };
+            assert_eq!(of(2, 1, 1), Shares { pieces: 2, threads: 2 }, "{isa}");
+            assert_eq!(of(2, 1 << 10, 1), Shares { pieces: 8, threads: 2 }, "{isa}");
+            assert_eq!(of(2, 1 << 10, 2), Shares { pieces: 4, threads: 1 }, "{isa}");
+            assert_eq!(of(3, 1, 2), Shares { pieces: 2, threads: 2 }, "{isa}");
+            assert_eq!(of(1, 1 << 10, 1), Shares { pieces: 1, threads: 1 }, "{isa}");
         }
     }
 

@@ -9,14 +9,13 @@ use nervio_simd::{Isa, MatMut, Tiles};
 use super::{FeedForward, FeedForwardStep, Watch, product};
 use crate::matmul::block::{Left, Product};
 use crate::matmul::epilogue::Epilogue;
-use crate::matmul::halves::halves_pay;
-use crate::matmul::packed_matrix::Panels;
-use crate::matmul::plan::{large_bytes, pieces_of_part, row_threads};
+use crate::matmul::packed_matrix::{PackedMatrix, Panels, WeightKind};
+use crate::matmul::plan::{row_threads, shares};
 use crate::matmul::quantize::{RowRange, quantize_part, row_ranges, scales_of_halves};
 use crate::matmul::row_panels::RowPanels;
-use crate::matmul::tiles::{ByteSweep, Finish, PanelEnd, multiply_tiles};
+use crate::matmul::tiles::{ByteSweep, Finish, PanelEnd, multiply_tiles, tiles_for};
 use crate::matmul::{RowScale, pack_operand};
-use crate::parallel::{Block, Cut, RowBorders, for_each_block, join, threads};
+use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block, join, threads};
 use crate::workspace::{LeafPool, Workspace};
 
 /// Time for an element of the result in that of a multiply-add, for the decision whether threads pay.
@@ -40,12 +39,13 @@ impl<'a> ByBytes<'a> {
         rows: usize,
     ) -> Option<Self> {
         let (hidden, depth) = (block.output.rows(), block.output.depth());
-        let weights = [block.intermediate, block.output];
-        let shared = weights.into_iter().all(|x| {
-            x.level() == isa.level() && large_bytes(isa, x) && row_threads(isa, x, rows) == 1
-        });
-        let tiles = isa.tiles().filter(|_| shared && threads() == 2)?;
-        let pays = depth > hidden && halves_pay(rows, rows * hidden * depth);
+        let fits = |x: &PackedMatrix| {
+            let bytes = x.kind() == WeightKind::Int8 && tiles_for(isa, x).is_some();
+            bytes && x.level() == isa.level() && row_threads(isa, x, rows) == 1
+        };
+        let shared = threads() == 2 && [block.intermediate, block.output].into_iter().all(fits);
+        let tiles = isa.tiles().filter(|_| shared)?;
+        let pays = depth > hidden && rows * hidden * depth >= 2 * GRAIN;
         let rows = RowPanels::new(rows, Tiles::ROWS);
         pays.then_some(Self { isa, tiles, leaves: &workspace.leaves, block, rows })
     }
@@ -63,8 +63,8 @@ impl<'a> ByBytes<'a> {
             let mut ranges = std::mem::take(&mut buffers.ranges);
             ranges.resize(2 * rows, RowRange::default());
             let (low, high) = ranges.split_at_mut(rows);
-            let pieces = pieces_of_part(isa, block.intermediate, 1);
-            let left = pack_operand(isa, buffers, x, self.rows, block.intermediate, pieces);
+            let shares = shares(isa, block.intermediate, rows, 1);
+            let left = pack_operand(isa, buffers, x, self.rows, block.intermediate, shares);
             join(|| self.states(left, 0, lower, low), || self.states(left, half, upper, high));
             watch(FeedForwardStep::Output);
             buffers.scales.resize(rows, RowScale::default());

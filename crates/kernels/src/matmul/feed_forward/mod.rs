@@ -276,7 +276,7 @@ mod tests {
             check(isa, (300, 800), f16::from_f32, &[100, 17]);
             check(isa, (32, 0), |x| x, &[100, 1]);
             // In bytes, cut between halves of the states by tile registers.
-            check(isa, (768, 832), byte, &[150, 100, 33, 17, 16]);
+            check(isa, (768, 832), byte, &[200, 100, 33, 17, 5, 1]);
             check(isa, (64, 1056), byte, &counts);
             // Several steps of depth in the first product, and several stretches of states by tile registers.
             check(isa, (800, 1664), |x| x, &[33, 17]);
@@ -308,17 +308,19 @@ mod tests {
     }
 
     #[test]
-    fn large_bytes_are_cut_between_two_threads_by_tile_registers() {
+    fn bytes_are_cut_between_two_threads_by_tile_registers() {
         let Some(isa) = Isa::supported().find(|isa| isa.tiles().is_some()) else { return };
         let large = Parameters::new(isa, (768, 832), byte);
         let small = Parameters::new(isa, (704, 832), byte);
+        let tiny = Parameters::new(isa, (64, 128), byte);
         for (threads, rows, cut) in [
-            (1, 100, false),
-            (2, 16, false),
-            (2, 17, true),
-            (2, 143, true),
-            (2, 144, false),
-            (3, 100, false),
+            (1, 40, [false; 3]),
+            (2, 1, [true, true, false]),
+            (2, 63, [true, true, false]),
+            (2, 64, [true, false, false]),
+            (2, 191, [true, false, false]),
+            (2, 192, [false; 3]),
+            (3, 40, [false; 3]),
         ] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let workspace = Workspace::new();
@@ -326,7 +328,7 @@ mod tests {
                 let block = parameters.block();
                 pool.install(|| ByBytes::new(isa, &workspace, &block, rows).is_some())
             };
-            assert_eq!([is(&large), is(&small)], [cut, false], "{threads} threads, {rows} rows");
+            assert_eq!([&large, &small, &tiny].map(is), cut, "{threads} threads, {rows} rows");
         }
     }
 

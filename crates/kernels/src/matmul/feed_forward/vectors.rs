@@ -9,7 +9,7 @@ use super::{FeedForward, FeedForwardStep, Watch, product};
 use crate::matmul::block::{DEPTH, FloatLeft, Left};
 use crate::matmul::epilogue::Epilogue;
 use crate::matmul::packed_matrix::{PackedMatrix, WeightKind};
-use crate::matmul::plan::{pieces_of_part, row_threads, split_by_threads, tall_tiles};
+use crate::matmul::plan::{row_threads, shares, split_by_threads, tall_tiles};
 use crate::matmul::row_panels::RowPanels;
 use crate::matmul::steps::Steps;
 use crate::matmul::{multiply_packed, pack_rows, row_blocks};
@@ -52,7 +52,7 @@ impl<'a> ByVectors<'a> {
             && intermediate.rows().is_multiple_of(intermediate.panel_width())
             && output.depth() > 0
             && parts == threads();
-        let pieces = pieces_of_part(isa, output, parts);
+        let pieces = shares(isa, output, rows, parts).pieces;
         fused.then_some(Self { isa, leaves: &workspace.leaves, block, parts, pieces })
     }
 
