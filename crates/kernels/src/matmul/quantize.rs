@@ -101,13 +101,10 @@ impl Kernel for QuantizeTiles<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let tiles = self.values.chunks_exact_mut(Tiles::ROWS * self.k);
-        let tiles = tiles.zip(self.left.chunks(Tiles::ROWS * self.k));
-        for ((values, rows), scales) in tiles.zip(self.scales.chunks_mut(Tiles::ROWS)) {
-            for ((r, row), scale) in rows.chunks_exact(self.k).enumerate().zip(scales) {
-                *scale = RowRange::of(s, row).scale::<S>();
-                quantize_row_of_tile(s, row, *scale, &mut values[r * Tiles::BYTE_STEPS..]);
-            }
+        let Self { values, scales, left, k } = self;
+        for (r, (row, scale)) in left.chunks_exact(k).zip(scales).enumerate() {
+            *scale = RowRange::of(s, row).scale::<S>();
+            quantize_row(s, row, *scale, lines_of_row(values, r, k));
         }
     }
 }
@@ -134,24 +131,32 @@ impl Kernel for QuantizePart<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let rows = self.left.chunks_exact(self.k).zip(self.scales).enumerate();
-        for (r, (row, scale)) in rows {
-            let tile = r / Tiles::ROWS * Tiles::ROWS * self.k;
-            let first = tile + r % Tiles::ROWS * Tiles::BYTE_STEPS;
-            quantize_row_of_tile(s, row, *scale, &mut self.values[first..]);
+        let Self { values, scales, left, k } = self;
+        for (r, (row, scale)) in left.chunks_exact(k).zip(scales).enumerate() {
+            quantize_row(s, row, *scale, lines_of_row(values, r, k));
         }
     }
 }
 
-/// Quantises a row into its lines of a tile; `values` begins with the first.
+/// The lines of row `r` in tiles of `k` steps, 64 bytes each.
 #[inline(always)]
-fn quantize_row_of_tile<S: Simd>(s: S, row: &[f32], scale: RowScale, values: &mut [u8]) {
+fn lines_of_row(values: &mut [u8], r: usize, k: usize) -> impl Iterator<Item = &mut [u8]> {
+    let first = r / Tiles::ROWS * Tiles::ROWS * k + r % Tiles::ROWS * Tiles::BYTE_STEPS;
+    values[first..].chunks_mut(TILE_BYTES).map(|tile| &mut tile[..Tiles::BYTE_STEPS])
+}
+
+/// Quantises a row into its lines.
+#[inline(always)]
+fn quantize_row<'a, S: Simd>(
+    s: S,
+    row: &[f32],
+    scale: RowScale,
+    lines: impl Iterator<Item = &'a mut [u8]>,
+) {
     const { assert!(Tiles::BYTE_STEPS.is_multiple_of(S::LANES), "whole vectors") };
     let (inverse, zero) = (s.splat(scale.inverse()), s.splat(scale.zero as f32));
-    let lines = values.chunks_mut(TILE_BYTES);
     for (steps, line) in row.chunks_exact(Tiles::BYTE_STEPS).zip(lines) {
-        let line = line[..Tiles::BYTE_STEPS].chunks_exact_mut(S::LANES);
-        for (chunk, bytes) in steps.chunks_exact(S::LANES).zip(line) {
+        for (chunk, bytes) in steps.chunks_exact(S::LANES).zip(line.chunks_exact_mut(S::LANES)) {
             s.store_bytes(s.mul_add(s.load(chunk), inverse, zero), bytes);
         }
     }
@@ -407,6 +412,45 @@ mod tests {
             }
             for threads in [2, 3, 64, 200] {
                 assert!(run(threads) == alone, "{isa}: {threads} threads");
+            }
+        }
+    }
+
+    #[test]
+    fn halves_of_the_depth_have_the_bytes_of_the_whole() {
+        let (count, halves) = (37, [64, 128]);
+        let k = halves[0] + halves[1];
+        let mut left: Vec<f32> = (0..count * k).map(|i| (i as f32 * 0.37).sin() * 3.0).collect();
+        left[5 * k + 100] = f32::NAN;
+        left[6 * k + 10] = f32::INFINITY;
+        left[7 * k..8 * k].fill(0.0);
+        let padded = count.next_multiple_of(Tiles::ROWS);
+        for isa in Isa::supported() {
+            let (mut whole, mut scales) = (vec![9; padded * k], vec![RowScale::default(); padded]);
+            quantize_tiles(isa, &mut whole, &mut scales, (&left, k), 1);
+            let columns = [0..halves[0], halves[0]..k];
+            let parts = columns.clone().map(|columns| -> Vec<f32> {
+                left.chunks(k).flat_map(|row| row[columns.clone()].to_vec()).collect()
+            });
+            let ranges = [0, 1].map(|half| {
+                let mut ranges = vec![RowRange::default(); count];
+                row_ranges(isa, (&parts[half], halves[half]), &mut ranges);
+                ranges
+            });
+            let mut of_halves = vec![RowScale::default(); count];
+            scales_of_halves(isa, [&ranges[0], &ranges[1]], &mut of_halves);
+            let bits = |scales: &[RowScale]| -> Vec<(u32, i32)> {
+                scales.iter().map(|x| (x.scale.to_bits(), x.zero)).collect()
+            };
+            assert_eq!(bits(&of_halves), bits(&scales[..count]), "{isa}");
+            for ((columns, part), len) in columns.into_iter().zip(&parts).zip(halves) {
+                let mut bytes = vec![9; padded * len];
+                quantize_part(isa, &mut bytes, &of_halves, (part, len));
+                let (tiles, of_whole) = (Tiles::ROWS * len, Tiles::ROWS * k);
+                let at = columns.start * Tiles::ROWS..columns.end * Tiles::ROWS;
+                for (part, whole) in bytes.chunks(tiles).zip(whole.chunks(of_whole)) {
+                    assert!(part == &whole[at.clone()], "{isa}: {columns:?}");
+                }
             }
         }
     }

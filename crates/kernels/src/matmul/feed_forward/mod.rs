@@ -8,7 +8,8 @@
 //! of them at a time (of few rows, half of them), and keeps them in no other form than the pieces that the
 //! second product takes. Two threads have half of the states each, of all rows: they wait for one another
 //! after their sums and after the layer norm, where one kernel after the other has four such places. (Shoeybi et al., "Megatron-LM", arXiv 1909.08053, section 3, cut
-//! the block so between processors.)
+//! the block so between processors.) In 8 bits (see [`bytes`]) two threads have half of the states each, too, and
+//! wait once more, to learn the range of each row.
 
 mod bytes;
 mod states;
