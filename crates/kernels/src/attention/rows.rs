@@ -23,10 +23,22 @@ impl<'a> Rows<'a> {
         head: usize,
         tokens: usize,
     ) -> Self {
+        let AttentionShape { heads, head_dim } = shape;
         let stride = 3 * shape.hidden();
-        let first = start * stride + which * shape.hidden() + head * shape.head_dim;
-        let rows = Self { elements: &qkv[first..], stride, head_dim: shape.head_dim };
-        Self { elements: &rows.elements[..rows.len_of(tokens)], ..rows }
+        Self::at(qkv, (stride, head_dim), (start, which * heads + head), tokens)
+    }
+
+    /// Some rows of the block of `head_dim` columns with this number, from `start` on, at least one, of rows of
+    /// `stride` elements one behind the other.
+    pub(super) fn at(
+        elements: &'a [f32],
+        (stride, head_dim): (usize, usize),
+        (start, block): (usize, usize),
+        count: usize,
+    ) -> Self {
+        let elements = &elements[start * stride + block * head_dim..];
+        let rows = Self { elements, stride, head_dim };
+        Self { elements: &elements[..rows.len_of(count)], ..rows }
     }
 
     /// Rows of `head_dim` elements, one behind the other.

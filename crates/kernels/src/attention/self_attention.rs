@@ -3,14 +3,15 @@
 //!
 //! By vectors a thread that has sequences of its own, and is not helped with them, takes one head after the
 //! other through both: what it has computed of a head it reads from the caches of its core, from which all of
-//! the weights would have pushed it out in the meantime.
+//! the weights would have pushed it out in the meantime. By tile registers in 8 bits two threads have half of the
+//! heads each, and wait once instead of twice.
 
 use nervio_simd::{Isa, MatMut};
 
 use super::rows::Rows;
 use super::{AttentionNumbers, AttentionShape, attention};
-use crate::matmul::{ByColumns, Epilogue, PackedMatrix, matmul};
-use crate::parallel::threads;
+use crate::matmul::{ByColumns, Epilogue, PackedMatrix, bytes_by_tiles, matmul};
+use crate::parallel::{GRAIN, join, threads};
 use crate::workspace::{LeafBuffers, LeafPool, Workspace};
 
 /// The parameters of self-attention.
@@ -36,7 +37,7 @@ pub enum SelfAttentionStep {
 }
 
 /// Is told what is about to be computed.
-type Watch<'a> = &'a mut dyn FnMut(SelfAttentionStep);
+type Watch<'a> = &'a mut (dyn FnMut(SelfAttentionStep) + Send);
 
 /// `out = attention(x · weightsᵀ + bias)`, both `[tokens, hidden]`; `ends` holds the end of each sequence,
 /// counted in tokens from the start. `room` is `[tokens, 3 hidden]`; what it holds afterwards is not said.
@@ -54,7 +55,7 @@ pub fn self_attention(
     (x, out): (&[f32], &mut [f32]),
     ends: &[usize],
     room: &mut [f32],
-    watch: &mut dyn FnMut(SelfAttentionStep),
+    watch: &mut (dyn FnMut(SelfAttentionStep) + Send),
 ) {
     let hidden = block.shape.hidden();
     let tokens = ends.last().copied().unwrap_or(0);
@@ -74,88 +75,125 @@ pub fn self_attention(
     attention(isa, workspace, block.shape, block.numbers, room, ends, out);
 }
 
-/// Heads one after the other, each from hidden states on.
+/// Some heads after the others, each from hidden states on.
 struct ByHeads<'a> {
     isa: Isa,
     leaves: &'a LeafPool,
     block: &'a SelfAttention<'a>,
     ends: &'a [usize],
     tokens: usize,
+    /// Heads at a time.
+    heads: usize,
 }
 
 impl<'a> ByHeads<'a> {
-    /// `None` where all of the product comes first: where several threads share the work (then each reads what
-    /// another has written, either way), by tile registers, of many tokens, and of heads that do not begin
-    /// with a panel of weights.
+    /// `None` where all of the product comes first: of many tokens, of heads that do not begin with a panel of
+    /// weights, on one thread by tile registers, and on more (each then reads what another has written, either
+    /// way) but for two by tile registers in 8 bits, which have half of the heads each.
     fn new(
         isa: Isa,
         workspace: &'a Workspace,
         block: &'a SelfAttention<'a>,
         ends: &'a [usize],
     ) -> Option<Self> {
-        let (tokens, dim) = (ends.last().copied().unwrap_or(0), block.shape.head_dim);
-        let fits = threads() == 1
-            && isa.tiles().is_none()
-            && (1..=ByColumns::MOST_ROWS).contains(&tokens)
-            && block.weights.depth() > 0
-            && dim > 0
-            && dim.is_multiple_of(block.weights.panel_width());
-        fits.then_some(Self { isa, leaves: &workspace.leaves, block, ends, tokens })
+        let SelfAttention { weights, shape, .. } = *block;
+        let tokens = ends.last().copied().unwrap_or(0);
+        let amount = tokens.saturating_mul(weights.rows()).saturating_mul(weights.depth());
+        let bytes = || bytes_by_tiles(isa, weights) && amount >= 2 * GRAIN;
+        let heads = match threads() {
+            1 if isa.tiles().is_none() => 1,
+            2 if shape.heads.is_multiple_of(2) && bytes() => shape.heads / 2,
+            _ => return None,
+        };
+        let columns = heads * shape.head_dim;
+        let fits = (1..=ByColumns::MOST_ROWS).contains(&tokens)
+            && weights.depth() > 0
+            && columns > 0
+            && columns.is_multiple_of(weights.panel_width());
+        fits.then_some(Self { isa, leaves: &workspace.leaves, block, ends, tokens, heads })
     }
 
     fn run(&self, x: &[f32], out: &mut [f32], watch: Watch<'_>) {
         let SelfAttention { weights, bias, shape, .. } = *self.block;
+        let columns = self.heads * shape.head_dim;
         let mut out = MatMut::new(out, shape.hidden());
         self.leaves.with(|packed| {
             watch(SelfAttentionStep::QueryKeyValue);
             let product = ByColumns::pack(self.isa, x, (weights, bias), packed);
-            self.leaves.with(|buffers| {
-                // Taken out, so that the buffers beside it can be lent.
-                let mut room = std::mem::take(&mut buffers.query_key_value);
-                let rows = room.first(3 * self.tokens * shape.head_dim);
-                for head in 0..shape.heads {
-                    watch(SelfAttentionStep::QueryKeyValue);
-                    self.query_key_value(&product, head, rows, buffers);
-                    watch(SelfAttentionStep::Attention);
-                    let columns = head * shape.head_dim..(head + 1) * shape.head_dim;
-                    self.attention(rows, &mut out.block(0..self.tokens, columns), buffers);
+            let some = |first, out: MatMut<'_>, watch: Watch<'_>| {
+                self.leaves.with(|buffers| self.some(&product, first, out, (buffers, watch)));
+            };
+            if threads() == 1 {
+                for first in (0..shape.heads).step_by(self.heads) {
+                    let first_column = first * shape.head_dim;
+                    let columns = first_column..first_column + columns;
+                    some(first, out.block(0..self.tokens, columns), watch);
                 }
-                buffers.query_key_value = room;
-            });
+            } else {
+                let (first, second) = out.split_columns(columns);
+                join(|| some(0, first, watch), || some(self.heads, second, &mut |_| ()));
+            }
         });
     }
 
-    /// Writes queries, keys and values of a head to `to`, `[3, tokens, head_dim]`.
+    /// Computes the heads from `first` on; `out` is `[tokens, heads * head_dim]`.
+    fn some(
+        &self,
+        product: &ByColumns<'_>,
+        first: usize,
+        mut out: MatMut<'_>,
+        (buffers, watch): (&mut LeafBuffers, Watch<'_>),
+    ) {
+        // Taken out, so that the buffers beside it can be lent.
+        let mut room = std::mem::take(&mut buffers.query_key_value);
+        let rows = room.first(3 * self.tokens * out.columns());
+        watch(SelfAttentionStep::QueryKeyValue);
+        self.query_key_value(product, first, rows, buffers);
+        watch(SelfAttentionStep::Attention);
+        self.attention(rows, &mut out, buffers);
+        buffers.query_key_value = room;
+    }
+
+    /// Writes queries, keys and values of the heads from `first` on to `to`, `[3, tokens, heads * head_dim]`.
     fn query_key_value(
         &self,
         product: &ByColumns<'_>,
-        head: usize,
+        first: usize,
         to: &mut [f32],
         buffers: &mut LeafBuffers,
     ) {
-        let AttentionShape { heads, head_dim } = self.block.shape;
-        let column = |which: usize, head: usize| (which * heads + head) * head_dim;
-        for (which, to) in to.chunks_exact_mut(self.tokens * head_dim).enumerate() {
-            let first = column(which, head);
+        let AttentionShape { heads: all, head_dim } = self.block.shape;
+        let column = |which: usize, head: usize| (which * all + head) * head_dim;
+        let columns = self.heads * head_dim;
+        for (which, to) in to.chunks_exact_mut(self.tokens * columns).enumerate() {
+            let start = column(which, first);
             // After the last head come other weights.
-            let next = if which < 2 { (which + 1, head) } else { (0, head + 1) };
-            let then = (next.1 < heads).then(|| column(next.0, next.1));
-            product.multiply(first..first + head_dim, then, to, buffers);
+            let next = if which < 2 { (which + 1, first) } else { (0, first + self.heads) };
+            let then = (next.1 < all).then(|| column(next.0, next.1));
+            product.multiply(start..start + columns, then, to, buffers);
         }
     }
 
-    /// Computes a head of all sequences; `rows` is `[3, tokens, head_dim]`.
+    /// Computes some heads of all sequences; `rows` is `[3, tokens, heads * head_dim]`.
     fn attention(&self, rows: &[f32], out: &mut MatMut<'_>, buffers: &mut LeafBuffers) {
         let SelfAttention { shape, numbers, .. } = *self.block;
-        let (dim, tokens) = (shape.head_dim, self.tokens);
+        let (dim, heads) = (shape.head_dim, self.heads);
+        let operands = |(start, end, head): (usize, usize, usize)| {
+            [0, 1, 2].map(|which| {
+                let rows = &rows[which * self.tokens * heads * dim..];
+                Rows::at(rows, (heads * dim, dim), (start, head), end - start)
+            })
+        };
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        for (start, end) in starts.zip(self.ends).filter(|(start, end)| start < *end) {
-            let operands = [0, 1, 2].map(|which| {
-                let first = (which * tokens + start) * dim;
-                Rows::together(&rows[first..first + (end - start) * dim], dim)
-            });
-            let mut out = out.block(start..*end, 0..dim);
-            shape.head(self.isa, numbers, (operands, None), &mut out, buffers);
+        let sequences = starts.zip(self.ends).filter(|(start, end)| start < *end);
+        let mut all = sequences
+            .flat_map(|(start, end)| (0..heads).map(move |head| (start, *end, head)))
+            .peekable();
+        while let Some(at) = all.next() {
+            let (start, end, head) = at;
+            let mut out = out.block(start..end, head * dim..(head + 1) * dim);
+            let next = all.peek().map(|next| operands(*next));
+            shape.head(self.isa, numbers, (operands(at), next), &mut out, buffers);
         }
     }
 }
@@ -236,7 +274,7 @@ mod tests {
         x.iter().map(|x| x.to_bits()).collect()
     }
 
-    const SHAPES: [(usize, usize); 4] = [(2, 64), (3, 32), (5, 16), (2, 20)];
+    const SHAPES: [(usize, usize); 5] = [(2, 64), (3, 32), (4, 32), (5, 16), (2, 20)];
 
     #[test]
     fn has_the_bits_of_its_kernels_one_by_one() {
@@ -247,8 +285,10 @@ mod tests {
                 let workspace = Workspace::new();
                 let shape = AttentionShape { heads, head_dim };
                 // Two blocks of depth, the second of which is no whole round.
-                let (k, bias) = (803, wave(3 * shape.hidden(), 0.7));
-                for weights in every_kind(isa, shape, k) {
+                let bias = wave(3 * shape.hidden(), 0.7);
+                let [.., tiles_of_bytes] = every_kind(isa, shape, 832);
+                for weights in every_kind(isa, shape, 803).into_iter().chain([tiles_of_bytes]) {
+                    let k = weights.depth();
                     for numbers in [AttentionNumbers::F32, AttentionNumbers::Int16] {
                         let block =
                             SelfAttention { weights: &weights, bias: &bias, shape, numbers };
@@ -299,6 +339,32 @@ mod tests {
                 }
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
                 assert!(!pool.install(|| fused(&[30])), "{isa}: two threads");
+            }
+        }
+    }
+
+    #[test]
+    fn two_threads_have_half_of_the_heads_each_in_bytes_by_tile_registers() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        for isa in Isa::supported() {
+            for (heads, head_dim) in SHAPES {
+                let shape = AttentionShape { heads, head_dim };
+                let halves =
+                    isa.tiles().is_some() && [(2, 64), (4, 32)].contains(&(heads, head_dim));
+                let bias = vec![0.0; 3 * shape.hidden()];
+                for weights in every_kind(isa, shape, 832) {
+                    let numbers = AttentionNumbers::F32;
+                    let block = SelfAttention { weights: &weights, bias: &bias, shape, numbers };
+                    let fused = |ends: &[usize]| {
+                        pool.install(|| {
+                            ByHeads::new(isa, &Workspace::new(), &block, ends).is_some()
+                        })
+                    };
+                    let expected = halves && weights.kind() == WeightKind::Int8;
+                    let cases = [&[1, 30][..], &[192], &[1], &[193]];
+                    let expected = [expected, expected, false, false];
+                    assert_eq!(cases.map(fused), expected, "{isa} {shape:?} {:?}", weights.kind());
+                }
             }
         }
     }

@@ -64,6 +64,7 @@ pub(crate) use ahead::{LINE, Nothing};
 pub(crate) use by_columns::ByColumns;
 pub(crate) use int8::RowScale;
 pub(crate) use pack::{pack_left, pack_rows, scatter_four, turn};
+pub(crate) use plan::bytes_by_tiles;
 pub(crate) use quantize::RowRange;
 pub(crate) use row_panels::RowPanels;
 pub(crate) use tile::{MAX_ROWS, MAX_WIDTH, Place, STEP, by_rows, multiply_left, place_in_round};

@@ -53,7 +53,7 @@ const LARGE_BYTES_ROWS: usize = 96;
 
 /// Whether tile registers multiply `weights` in 8 bits that come from memory.
 fn large_bytes(isa: Isa, weights: &PackedMatrix) -> bool {
-    weights.kind() == WeightKind::Int8 && large(weights) && tiles_for(isa, weights).is_some()
+    large(weights) && bytes_by_tiles(isa, weights)
 }
 
 /// [`thread_rows`] where vectors multiply weights of `kind`, for which a core may have to wait.
@@ -124,7 +124,7 @@ pub(crate) fn shares(isa: Isa, weights: &PackedMatrix, rows: usize, parts: usize
     let of_thread = rows.saturating_mul(weights.depth()).saturating_mul(weights.rows()) / threads;
     let each = match weights.kind() {
         _ if threads == 1 || split_by_threads(isa, weights) => 1,
-        WeightKind::Int8 if tiles_for(isa, weights).is_some() => of_thread / TILES_GRAIN,
+        WeightKind::Int8 if bytes_by_tiles(isa, weights) => of_thread / TILES_GRAIN,
         WeightKind::Int8 => of_thread / BYTES_GRAIN,
         WeightKind::F32 | WeightKind::F16 | WeightKind::BF16 => PIECES,
     };
@@ -135,6 +135,11 @@ pub(crate) fn shares(isa: Isa, weights: &PackedMatrix, rows: usize, parts: usize
 /// Whether each thread splits the left operand for itself: so it is with products of floats in pieces.
 pub(crate) fn split_by_threads(isa: Isa, weights: &PackedMatrix) -> bool {
     weights.kind() != WeightKind::Int8 && tiles_for(isa, weights).is_some()
+}
+
+/// Whether tile registers multiply `weights` in 8 bits.
+pub(crate) fn bytes_by_tiles(isa: Isa, weights: &PackedMatrix) -> bool {
+    weights.kind() == WeightKind::Int8 && tiles_for(isa, weights).is_some()
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use nervio_simd::{Isa, MatMut, Tiles};
 use super::{FeedForward, FeedForwardStep, Watch, product};
 use crate::matmul::block::{Left, Product};
 use crate::matmul::epilogue::Epilogue;
-use crate::matmul::packed_matrix::{PackedMatrix, Panels, WeightKind};
-use crate::matmul::plan::{row_threads, shares};
+use crate::matmul::packed_matrix::{PackedMatrix, Panels};
+use crate::matmul::plan::{bytes_by_tiles, row_threads, shares};
 use crate::matmul::quantize::{RowRange, quantize_part, row_ranges, scales_of_halves};
 use crate::matmul::row_panels::RowPanels;
-use crate::matmul::tiles::{ByteSweep, Finish, PanelEnd, multiply_tiles, tiles_for};
+use crate::matmul::tiles::{ByteSweep, Finish, PanelEnd, multiply_tiles};
 use crate::matmul::{RowScale, pack_operand};
 use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block, join, threads};
 use crate::workspace::{LeafPool, Workspace};
@@ -40,8 +40,8 @@ impl<'a> ByBytes<'a> {
     ) -> Option<Self> {
         let (hidden, depth) = (block.output.rows(), block.output.depth());
         let fits = |x: &PackedMatrix| {
-            let bytes = x.kind() == WeightKind::Int8 && tiles_for(isa, x).is_some();
-            bytes && x.level() == isa.level() && row_threads(isa, x, rows) == 1
+            let level = x.level() == isa.level();
+            level && bytes_by_tiles(isa, x) && row_threads(isa, x, rows) == 1
         };
         let shared = threads() == 2 && [block.intermediate, block.output].into_iter().all(fits);
         let tiles = isa.tiles().filter(|_| shared)?;
