@@ -45,7 +45,7 @@ pub(crate) struct LeafBuffers {
     pub(crate) scales: Vec<RowScale>,
     /// The ranges of rows of intermediate states, of both halves of them.
     pub(crate) ranges: Vec<RowRange>,
-    /// The sums of one column panel by tile registers.
+    /// The sums of one column panel by tile registers, or of all panels over both halves of the depth.
     pub(crate) sums: Aligned<i32>,
     /// Rows of the left operand in pieces of bfloat16, two steps of a column panel, and their sums.
     pub(crate) pieces: Aligned<bf16>,
@@ -55,7 +55,7 @@ pub(crate) struct LeafBuffers {
     pub(crate) states: Aligned<bf16>,
     /// The same in row panels.
     pub(crate) states_f32: Aligned<f32>,
-    /// Queries, keys and values of one head: `[3, tokens, head_dim]`.
+    /// Queries, keys and values of one head or half of them: `[3, tokens, heads * head_dim]`.
     pub(crate) query_key_value: Aligned<f32>,
     /// One head of an attention layer in f32, or in 16-bit integers.
     pub(crate) float32: HeadBuffers<f32>,

@@ -4,7 +4,7 @@
 //! By vectors a thread that has sequences of its own, and is not helped with them, takes one head after the
 //! other through both: what it has computed of a head it reads from the caches of its core, from which all of
 //! the weights would have pushed it out in the meantime. By tile registers in 8 bits two threads have half of the
-//! heads each, and wait once instead of twice.
+//! heads each, and do not wait for one another in between.
 
 use nervio_simd::{Isa, MatMut};
 
@@ -99,10 +99,10 @@ impl<'a> ByHeads<'a> {
         let SelfAttention { weights, shape, .. } = *block;
         let tokens = ends.last().copied().unwrap_or(0);
         let amount = tokens.saturating_mul(weights.rows()).saturating_mul(weights.depth());
-        let bytes = || bytes_by_tiles(isa, weights) && amount >= 2 * GRAIN;
+        let halves_pay = || bytes_by_tiles(isa, weights) && amount >= 2 * GRAIN;
         let heads = match threads() {
             1 if isa.tiles().is_none() => 1,
-            2 if shape.heads.is_multiple_of(2) && bytes() => shape.heads / 2,
+            2 if shape.heads.is_multiple_of(2) && halves_pay() => shape.heads / 2,
             _ => return None,
         };
         let columns = heads * shape.head_dim;
@@ -120,24 +120,24 @@ impl<'a> ByHeads<'a> {
         self.leaves.with(|packed| {
             watch(SelfAttentionStep::QueryKeyValue);
             let product = ByColumns::pack(self.isa, x, (weights, bias), packed);
-            let some = |first, out: MatMut<'_>, watch: Watch<'_>| {
-                self.leaves.with(|buffers| self.some(&product, first, out, (buffers, watch)));
+            let group = |first, out: MatMut<'_>, watch: Watch<'_>| {
+                self.leaves.with(|buffers| self.group(&product, first, out, (buffers, watch)));
             };
             if threads() == 1 {
                 for first in (0..shape.heads).step_by(self.heads) {
                     let first_column = first * shape.head_dim;
                     let columns = first_column..first_column + columns;
-                    some(first, out.block(0..self.tokens, columns), watch);
+                    group(first, out.block(0..self.tokens, columns), watch);
                 }
             } else {
                 let (first, second) = out.split_columns(columns);
-                join(|| some(0, first, watch), || some(self.heads, second, &mut |_| ()));
+                join(|| group(0, first, watch), || group(self.heads, second, &mut |_| ()));
             }
         });
     }
 
     /// Computes the heads from `first` on; `out` is `[tokens, heads * head_dim]`.
-    fn some(
+    fn group(
         &self,
         product: &ByColumns<'_>,
         first: usize,
@@ -167,9 +167,10 @@ impl<'a> ByHeads<'a> {
         let columns = self.heads * head_dim;
         for (which, to) in to.chunks_exact_mut(self.tokens * columns).enumerate() {
             let start = column(which, first);
-            // After the last head come other weights.
+            // After the last head, or a thread's half of them, come other weights.
+            let more = threads() == 1 && first + self.heads < all;
             let next = if which < 2 { (which + 1, first) } else { (0, first + self.heads) };
-            let then = (next.1 < all).then(|| column(next.0, next.1));
+            let then = (which < 2 || more).then(|| column(next.0, next.1));
             product.multiply(start..start + columns, then, to, buffers);
         }
     }
@@ -294,8 +295,10 @@ mod tests {
                             SelfAttention { weights: &weights, bias: &bias, shape, numbers };
                         // What is left in the buffers must not show.
                         let spoilt = vec![f32::NAN; 192 * k];
-                        let (out, _) = alone(|| run(isa, &workspace, &block, &spoilt, &[192]));
-                        assert!(out.iter().all(|x| x.is_nan()));
+                        let spoil = || run(isa, &workspace, &block, &spoilt, &[192]).0;
+                        for out in [alone(spoil), pool.install(spoil)] {
+                            assert!(out.iter().all(|x| x.is_nan()));
+                        }
                         for ends in [&[1][..], &[0, 17, 17, 40], &[192], &[100, 193], &[]] {
                             let tokens = ends.last().copied().unwrap_or(0);
                             let x = wave(tokens * k, 0.618);

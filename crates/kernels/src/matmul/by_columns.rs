@@ -1,4 +1,4 @@
-//! A product by vectors whose columns are computed in an order of the caller's.
+//! A product whose columns are computed in an order of the caller's.
 
 use std::ops::Range;
 

@@ -20,7 +20,7 @@ use crate::workspace::LeafPool;
 
 /// Time for an element of the result in that of a multiply-add, for the decision whether threads pay; that
 /// of layer norm is the same.
-const COST: usize = 24;
+pub(crate) const COST: usize = 24;
 
 /// Whether a product of so many rows and of `amount` multiply-adds, whose sums have two halves (see
 /// [`border`]), is better cut between these than between columns: one tile of rows is soon split.

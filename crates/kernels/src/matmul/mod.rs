@@ -30,7 +30,7 @@
 //!
 //! A tile goes through k in one order, whatever its row, its neighbours or the thread that runs it;
 //! a sum that is parked in C between two blocks of k loses nothing, and where both halves of k are summed
-//! apart, they are for every number of rows and threads. So an element of C depends on its row of A, its
+//! apart, those of floats are for every number of rows and threads; those of integers are exact. So an element of C depends on its row of A, its
 //! row of W, the sizes of W and the instruction set, and on nothing else.
 
 mod ahead;

@@ -33,7 +33,7 @@ const SPREAD_PANELS: usize = 6;
 /// whose caches may be far. Where a core would have to wait for weights its rows must be more. With tile
 /// registers each reads and splits all weights, where otherwise each splits all rows: for f32, and for large
 /// matrices in half precision, that is worth it from some more rows on. So it is for large ones in 8 bits, which
-/// threads would read faster than memory gives them.
+/// threads would read faster than memory gives them; for two threads from more rows on than for others.
 #[must_use]
 pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     if isa.tiles().is_none() {
@@ -102,11 +102,11 @@ pub(crate) fn tile_rows(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize 
     if half && whole && rows <= tall_tiles(isa) * tall { tall } else { wide }
 }
 
-/// Pieces of columns into which a thread's rows are cut: enough for others to help out. A thread that
+/// Pieces of columns into which a thread's rows are cut at most: enough for others to help out. A thread that
 /// splits its rows by itself has one: it would split them anew for each.
 const PIECES: usize = 4;
 
-/// Multiply-adds of a piece in 8 bits for which it pays to hand it out, by vectors: some 20 µs.
+/// Multiply-adds in 8 bits for which it pays to hand a piece out, by vectors, counted for all rows of a thread: some 20 µs.
 const BYTES_GRAIN: usize = 1 << 22;
 
 /// The same by tile registers: some 10 µs.
@@ -191,6 +191,8 @@ mod tests {
                 pool.install(|| shares(isa, &weights, rows, parts))
             };
             assert_eq!(of(2, 1, 1), Shares { pieces: 2, threads: 2 }, "{isa}");
+            let some = if isa.tiles().is_some() { 2 } else { 4 };
+            assert_eq!(of(2, 128, 1), Shares { pieces: some, threads: 2 }, "{isa}");
             assert_eq!(of(2, 1 << 10, 1), Shares { pieces: 8, threads: 2 }, "{isa}");
             assert_eq!(of(2, 1 << 10, 2), Shares { pieces: 4, threads: 1 }, "{isa}");
             assert_eq!(of(3, 1, 2), Shares { pieces: 2, threads: 2 }, "{isa}");

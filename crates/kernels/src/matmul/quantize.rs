@@ -424,6 +424,9 @@ mod tests {
         left[5 * k + 100] = f32::NAN;
         left[6 * k + 10] = f32::INFINITY;
         left[7 * k..8 * k].fill(0.0);
+        // Finite, but not from one half to the other.
+        left[8 * k] = f32::MAX;
+        left[9 * k - 1] = -f32::MAX;
         let padded = count.next_multiple_of(Tiles::ROWS);
         for isa in Isa::supported() {
             let (mut whole, mut scales) = (vec![9; padded * k], vec![RowScale::default(); padded]);

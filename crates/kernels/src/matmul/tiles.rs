@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use bytemuck::cast_slice;
 use nervio_simd::{Isa, Kernel, Simd, Tiles};
 
 use super::ahead::LINE;
@@ -69,7 +70,9 @@ pub(crate) fn multiply_tiles(
     let sums = sums.first(padded * Tiles::COLUMNS);
     let values = &left.values[block.row * depth..(block.row + padded) * depth];
     let scales = &left.scales[block.row..block.row + rows];
-    let sweep = ByteSweep { tiles, left: values, panels: panels.values, depth, steps: 0..depth };
+    let then = cast_slice(product.then);
+    let (panels_of, steps) = (panels.values, 0..depth);
+    let sweep = ByteSweep { tiles, left: values, panels: panels_of, then, depth, steps };
     let _configured = tiles.configure();
     for column in (0..block.out.columns()).step_by(Tiles::COLUMNS) {
         let at_column = block.column + column;
@@ -87,6 +90,8 @@ pub(crate) struct ByteSweep<'a> {
     pub(crate) left: &'a [u8],
     /// All panels of the weights, `[panels][depth / 4][32][4]`.
     pub(crate) panels: &'a [i8],
+    /// The panel that is read after the last, if it is known.
+    pub(crate) then: &'a [i8],
     pub(crate) depth: usize,
     pub(crate) steps: Range<usize>,
 }
@@ -95,11 +100,11 @@ impl ByteSweep<'_> {
     /// The sums of `rows` rows, `[rows][32]` with those that fill up the last tile, with the panel that begins with
     /// `column`.
     pub(crate) fn panel(&self, column: usize, rows: usize, sums: &mut [i32]) {
-        let Self { tiles, left, panels, depth, ref steps } = *self;
+        let Self { tiles, left, panels, then, depth, ref steps } = *self;
         let panel_len = depth * Tiles::COLUMNS;
         let (panel, behind) = panels[column * depth..].split_at(panel_len);
         // The panel beside the last is most often what this thread computes next.
-        let next = &behind[..panel_len.min(behind.len())];
+        let next = if behind.is_empty() { then } else { &behind[..panel_len.min(behind.len())] };
         for cut in cuts(steps.len(), rows) {
             let left = &left[cut.start * Tiles::ROWS..];
             let at = [cut.start, cut.end].map(|step| (steps.start + step) * Tiles::COLUMNS);

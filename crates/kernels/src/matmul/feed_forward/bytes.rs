@@ -1,14 +1,15 @@
 //! A feed-forward block in 8 bits by tile registers (AMX), cut between two threads in the middle of its states.
 //!
 //! Each thread computes half of the intermediate states of all rows, quantises and multiplies them: of what
-//! the other one computes it takes the ranges of its half of the rows and, of half of the rows, the sums, which are
-//! a quarter of the states. Sums of integers are exact, so the bits are those of two products.
+//! the other one computes it needs the range of each row and, of half of the rows, the sums. Sums of integers
+//! are exact, so the bits are those of two products.
 
 use nervio_simd::{Isa, MatMut, Tiles};
 
 use super::{FeedForward, FeedForwardStep, Watch, product};
 use crate::matmul::block::{Left, Product};
 use crate::matmul::epilogue::Epilogue;
+use crate::matmul::halves::COST;
 use crate::matmul::packed_matrix::{PackedMatrix, Panels};
 use crate::matmul::plan::{bytes_by_tiles, row_threads, shares};
 use crate::matmul::quantize::{RowRange, quantize_part, row_ranges, scales_of_halves};
@@ -17,9 +18,6 @@ use crate::matmul::tiles::{ByteSweep, Finish, PanelEnd, multiply_tiles};
 use crate::matmul::{RowScale, pack_operand};
 use crate::parallel::{Block, Cut, GRAIN, RowBorders, for_each_block, join, threads};
 use crate::workspace::{LeafPool, Workspace};
-
-/// Time for an element of the result in that of a multiply-add, for the decision whether threads pay.
-const COST: usize = 48;
 
 /// A block in bytes on two threads.
 pub(super) struct ByBytes<'a> {
@@ -62,23 +60,25 @@ impl<'a> ByBytes<'a> {
         self.leaves.with(|buffers| {
             let mut ranges = std::mem::take(&mut buffers.ranges);
             ranges.resize(2 * rows, RowRange::default());
-            let (low, high) = ranges.split_at_mut(rows);
+            let (of_lower, of_upper) = ranges.split_at_mut(rows);
             let shares = shares(isa, block.intermediate, rows, 1);
             let left = pack_operand(isa, buffers, x, self.rows, block.intermediate, shares);
-            join(|| self.states(left, 0, lower, low), || self.states(left, half, upper, high));
+            join(
+                || self.states(left, 0, lower, of_lower),
+                || self.states(left, half, upper, of_upper),
+            );
             watch(FeedForwardStep::Output);
             buffers.scales.resize(rows, RowScale::default());
-            scales_of_halves(isa, [low, high], &mut buffers.scales);
+            scales_of_halves(isa, [of_lower, of_upper], &mut buffers.scales);
             let scales = &buffers.scales[..rows];
-            let (low, high) = buffers.bytes.first(padded * depth).split_at_mut(padded * half);
-            let sums = buffers.sums.first(2 * padded * hidden);
-            let (first, second) = sums.split_at_mut(padded * hidden);
+            let bytes = buffers.bytes.first(padded * depth).split_at_mut(padded * half);
+            let sums = buffers.sums.first(2 * padded * hidden).split_at_mut(padded * hidden);
             join(
-                || self.sum(&output, (lower, scales), 0, low, first),
-                || self.sum(&output, (upper, scales), half, high, second),
+                || self.sum(&output, (lower, scales), 0, bytes.0, sums.0),
+                || self.sum(&output, (upper, scales), half, bytes.1, sums.1),
             );
             watch(FeedForwardStep::LayerNorm);
-            self.add_up(&output, scales, [first, second], MatMut::new(out, hidden));
+            self.add_up(&output, scales, [sums.0, sums.1], MatMut::new(out, hidden));
             buffers.ranges = ranges;
         });
     }
@@ -116,7 +116,8 @@ impl<'a> ByBytes<'a> {
         quantize_part(self.isa, bytes, scales, (states, count));
         let (tiles, depth) = (self.tiles, product.depth);
         let steps = first..first + count;
-        let sweep = ByteSweep { tiles, left: bytes, panels: panels.values, depth, steps };
+        let (panels, then) = (panels.values, &[][..]);
+        let sweep = ByteSweep { tiles, left: bytes, panels, then, depth, steps };
         let _configured = tiles.configure();
         let panel_sums = sums.chunks_exact_mut(self.rows.padded() * Tiles::COLUMNS);
         for (panel, sums) in panel_sums.enumerate() {
@@ -135,7 +136,7 @@ impl<'a> ByBytes<'a> {
         let Panels::Int8(panels) = product.panels else { unreachable!("weights in bytes") };
         let panel_sums = self.rows.padded() * Tiles::COLUMNS;
         let (columns, pieces) = (product.columns, threads());
-        let cut = Cut { rows: RowBorders::All, column_step: columns, cost: COST, pieces };
+        let cut = Cut { rows: RowBorders::All, column_step: columns, cost: 2 * COST, pieces };
         for_each_block(out, &cut, &|mut block| {
             let rows = block.row..block.row + block.out.rows();
             let [lower, upper] = sums.map(|sums| sums.chunks_exact(panel_sums));

@@ -8,8 +8,8 @@
 //! of them at a time (of few rows, half of them), and keeps them in no other form than the pieces that the
 //! second product takes. Two threads have half of the states each, of all rows: they wait for one another
 //! after their sums and after the layer norm, where one kernel after the other has four such places. (Shoeybi et al., "Megatron-LM", arXiv 1909.08053, section 3, cut
-//! the block so between processors.) In 8 bits (see [`bytes`]) two threads have half of the states each, too, and
-//! wait once more, to learn the range of each row.
+//! the block so between processors.) In 8 bits (see [`bytes`]) two threads have half of the states each, too, but
+//! have to know the range of all states of a row before they multiply them.
 
 mod bytes;
 mod states;
@@ -240,12 +240,11 @@ mod tests {
             feed_forward(isa, &workspace, &block, (x, &mut out), &mut room, &watch);
             (bits(&out), steps.into_inner().unwrap())
         };
-        // What is left in the buffers must not show.
-        let most = counts.iter().max().unwrap();
         for threads in [1, 2, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| run(&vec![f32::NAN; most * hidden]));
             for rows in counts {
+                // What is left in the buffers must not show.
+                pool.install(|| run(&vec![f32::NAN; rows * hidden]));
                 let what = format!("{isa}: {rows} x {hidden} x {depth}, {threads} threads");
                 let x = vector(7, rows * hidden);
                 let (out, steps) = pool.install(|| run(&x));
