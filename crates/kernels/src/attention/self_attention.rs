@@ -75,15 +75,16 @@ pub fn self_attention(
     attention(isa, workspace, block.shape, block.numbers, room, ends, out);
 }
 
-/// Some heads after the others, each from hidden states on.
+/// Some heads at a time, each from hidden states on, on one thread or two.
 struct ByHeads<'a> {
     isa: Isa,
     leaves: &'a LeafPool,
     block: &'a SelfAttention<'a>,
     ends: &'a [usize],
     tokens: usize,
-    /// Heads at a time.
+    /// Heads at a time: half of them on two threads.
     heads: usize,
+    threads: usize,
 }
 
 impl<'a> ByHeads<'a> {
@@ -100,7 +101,8 @@ impl<'a> ByHeads<'a> {
         let tokens = ends.last().copied().unwrap_or(0);
         let amount = tokens.saturating_mul(weights.rows()).saturating_mul(weights.depth());
         let halves_pay = || bytes_by_tiles(isa, weights) && amount >= 2 * GRAIN;
-        let heads = match threads() {
+        let threads = threads();
+        let heads = match threads {
             1 if isa.tiles().is_none() => 1,
             2 if shape.heads.is_multiple_of(2) && halves_pay() => shape.heads / 2,
             _ => return None,
@@ -110,7 +112,7 @@ impl<'a> ByHeads<'a> {
             && weights.depth() > 0
             && columns > 0
             && columns.is_multiple_of(weights.panel_width());
-        fits.then_some(Self { isa, leaves: &workspace.leaves, block, ends, tokens, heads })
+        fits.then_some(Self { isa, leaves: &workspace.leaves, block, ends, tokens, heads, threads })
     }
 
     fn run(&self, x: &[f32], out: &mut [f32], watch: Watch<'_>) {
@@ -123,7 +125,7 @@ impl<'a> ByHeads<'a> {
             let group = |first, out: MatMut<'_>, watch: Watch<'_>| {
                 self.leaves.with(|buffers| self.group(&product, first, out, (buffers, watch)));
             };
-            if threads() == 1 {
+            if self.threads == 1 {
                 for first in (0..shape.heads).step_by(self.heads) {
                     let first_column = first * shape.head_dim;
                     let columns = first_column..first_column + columns;
@@ -168,7 +170,7 @@ impl<'a> ByHeads<'a> {
         for (which, to) in to.chunks_exact_mut(self.tokens * columns).enumerate() {
             let start = column(which, first);
             // After the last head, or a thread's half of them, come other weights.
-            let more = threads() == 1 && first + self.heads < all;
+            let more = self.threads == 1 && first + self.heads < all;
             let next = if which < 2 { (which + 1, first) } else { (0, first + self.heads) };
             let then = (which < 2 || more).then(|| column(next.0, next.1));
             product.multiply(start..start + columns, then, to, buffers);
@@ -179,22 +181,16 @@ impl<'a> ByHeads<'a> {
     fn attention(&self, rows: &[f32], out: &mut MatMut<'_>, buffers: &mut LeafBuffers) {
         let SelfAttention { shape, numbers, .. } = *self.block;
         let (dim, heads) = (shape.head_dim, self.heads);
-        let operands = |(start, end, head): (usize, usize, usize)| {
-            [0, 1, 2].map(|which| {
-                let rows = &rows[which * self.tokens * heads * dim..];
-                Rows::at(rows, (heads * dim, dim), (start, head), end - start)
-            })
-        };
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        let sequences = starts.zip(self.ends).filter(|(start, end)| start < *end);
-        let mut all = sequences
-            .flat_map(|(start, end)| (0..heads).map(move |head| (start, *end, head)))
-            .peekable();
-        while let Some(at) = all.next() {
-            let (start, end, head) = at;
-            let mut out = out.block(start..end, head * dim..(head + 1) * dim);
-            let next = all.peek().map(|next| operands(*next));
-            shape.head(self.isa, numbers, (operands(at), next), &mut out, buffers);
+        for (start, end) in starts.zip(self.ends).filter(|(start, end)| start < *end) {
+            for head in 0..heads {
+                let operands = [0, 1, 2].map(|which| {
+                    let rows = &rows[which * self.tokens * heads * dim..];
+                    Rows::at(rows, (heads * dim, dim), (start, head), end - start)
+                });
+                let mut out = out.block(start..*end, head * dim..(head + 1) * dim);
+                shape.head(self.isa, numbers, (operands, None), &mut out, buffers);
+            }
         }
     }
 }

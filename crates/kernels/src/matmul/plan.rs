@@ -106,7 +106,7 @@ pub(crate) fn tile_rows(isa: Isa, weights: &PackedMatrix, rows: usize) -> usize 
 /// splits its rows by itself has one: it would split them anew for each.
 const PIECES: usize = 4;
 
-/// Multiply-adds in 8 bits for which it pays to hand a piece out, by vectors, counted for all rows of a thread: some 20 µs.
+/// Multiply-adds in 8 bits, of all rows of a thread, for which it pays to hand a piece out, by vectors: some 20 µs.
 const BYTES_GRAIN: usize = 1 << 22;
 
 /// The same by tile registers: some 10 µs.
@@ -117,11 +117,11 @@ const TILES_GRAIN: usize = 1 << 24;
 pub(crate) struct Shares {
     /// Pieces of columns.
     pub(crate) pieces: usize,
-    /// Threads for which they are, and which share the quantising of rows.
+    /// Threads that have the part, and share the quantising of its rows.
     pub(crate) threads: usize,
 }
 
-/// How each of `parts` parts of `rows` rows is shared out.
+/// How each of `parts` parts of altogether `rows` rows is shared out.
 pub(crate) fn shares(isa: Isa, weights: &PackedMatrix, rows: usize, parts: usize) -> Shares {
     let threads = threads();
     let of_thread = rows.saturating_mul(weights.depth()).saturating_mul(weights.rows()) / threads;
