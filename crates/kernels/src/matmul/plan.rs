@@ -40,12 +40,19 @@ pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
         return rows_by_vectors(waits_for(isa, weights), weights.kind());
     }
     match (weights.kind(), split_by_threads(isa, weights)) {
-        (WeightKind::F32, true) => 96,
-        (WeightKind::F16 | WeightKind::BF16, true) if large(weights) => 96,
+        (WeightKind::F32, true) => split_rows(weights),
+        (WeightKind::F16 | WeightKind::BF16, true) if large(weights) => split_rows(weights),
         (WeightKind::Int8, _) if large_bytes(isa, weights) => large_bytes_rows(threads()),
         (WeightKind::F32, false) => 64,
         _ => 32,
     }
+}
+
+/// [`thread_rows`] where each thread splits the left operand and some of `weights` for itself. Of a square matrix, that of
+/// the output of attention, all is soon read and split, and the layer norm behind it finds its rows where they were
+/// written.
+fn split_rows(weights: &PackedMatrix) -> usize {
+    if weights.rows() == weights.depth() { 64 } else { 96 }
 }
 
 /// [`thread_rows`] of [`large_bytes`]: two threads that share rows read half of the weights each in most of a layer,
@@ -178,6 +185,20 @@ mod tests {
             // Those that stay near, as everywhere else, by as many threads as have enough.
             let own = thread_rows(isa, &small);
             assert_eq!([own, 2 * own, 9 * own].map(|rows| of(&small, 3, rows)), [1, 2, 3]);
+        }
+    }
+
+    #[test]
+    fn threads_have_fewer_rows_of_square_floats_by_tile_registers() {
+        fn rows<T: Element>(isa: Isa, (n, k): (usize, usize), one: T) -> usize {
+            thread_rows(isa, &PackedMatrix::pack(isa, n, k, |_, row| row.fill(one), Vec::new()))
+        }
+        for isa in Isa::supported().filter(|isa| isa.tiles().is_some()) {
+            let sizes = [(384, 384), (1152, 384), (384, 1536), (768, 768), (2304, 768)];
+            let of_f32 = sizes.map(|size| rows(isa, size, 1.0_f32));
+            assert_eq!(of_f32, [64, 96, 96, 64, 96], "{isa}");
+            let of_f16 = sizes.map(|size| rows(isa, size, f16::ONE));
+            assert_eq!(of_f16, [32, 32, 32, 64, 96], "{isa}");
         }
     }
 
