@@ -41,18 +41,18 @@ pub fn thread_rows(isa: Isa, weights: &PackedMatrix) -> usize {
     }
     match (weights.kind(), split_by_threads(isa, weights)) {
         (WeightKind::F32, true) if large(weights) => 96,
-        (WeightKind::F32, true) => split_rows(weights),
-        (WeightKind::F16 | WeightKind::BF16, true) if large(weights) => split_rows(weights),
+        (WeightKind::F32, true) => split_thread_rows(weights),
+        (WeightKind::F16 | WeightKind::BF16, true) if large(weights) => split_thread_rows(weights),
         (WeightKind::Int8, _) if large_bytes(isa, weights) => large_bytes_rows(threads()),
         (WeightKind::F32, false) => 64,
         _ => 32,
     }
 }
 
-/// [`thread_rows`] where each thread splits the left operand and some of `weights` for itself. Of a square matrix, that of
-/// the output of attention, all is soon read and split, and the layer norm behind it finds its rows where they were
-/// written. Large ones in f32 take longer to read.
-fn split_rows(weights: &PackedMatrix) -> usize {
+/// [`thread_rows`] where each thread splits the left operand and some of `weights` for itself, but for large f32 weights.
+/// All of a square matrix, that of the output of attention, is soon read, and the layer norm behind it finds its rows
+/// where they were written.
+fn split_thread_rows(weights: &PackedMatrix) -> usize {
     if weights.rows() == weights.depth() { 64 } else { 96 }
 }
 
